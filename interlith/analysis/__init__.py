@@ -1,0 +1,1 @@
+"""What we learn: hulls, windows, reactions, coatings, interphases."""

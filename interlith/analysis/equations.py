@@ -1,0 +1,38 @@
+"""Balanced reaction equations as people write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from interlith.records import Amount
+
+LARGEST_DENOMINATOR = 12
+
+
+def equation(reactants: Iterable[Amount], products: Iterable[Amount]) -> str:
+    """Write ``Li6PS5Cl + 8 Li -> Li3P + 5 Li2S + LiCl``.
+
+    Species on both sides are cancelled; negative reactants move to the right, so a reaction that
+    releases Li may pass ``Amount(formula="Li", amount=-2)``.
+    """
+    net: dict[str, float] = {}
+    for item in reactants:
+        net[item.formula] = net.get(item.formula, 0.0) + item.amount
+    for item in products:
+        net[item.formula] = net.get(item.formula, 0.0) - item.amount
+    left = [f"{coefficient(n)}{f}" for f, n in net.items() if n > 5e-5]
+    right = [f"{coefficient(-n)}{f}" for f, n in net.items() if n < -5e-5]
+    if not left and not right:
+        return "no reaction"
+    return f"{' + '.join(left)} -> {' + '.join(right)}"
+
+
+def coefficient(value: float) -> str:
+    """``''`` for one, a whole number, a small fraction, else four significant digits."""
+    if abs(value - round(value)) < 1e-4:
+        return "" if round(value) == 1 else f"{round(value)} "
+    fraction = Fraction(value).limit_denominator(LARGEST_DENOMINATOR)
+    if abs(float(fraction) - value) < 1e-5:
+        return f"{fraction.numerator}/{fraction.denominator} "
+    return f"{value:.4g} "

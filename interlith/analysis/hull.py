@@ -1,0 +1,278 @@
+"""The convex hull without ever building it: one linear program per question.
+
+Everything that needs a lowest energy of phase mixtures (windows, interface reactions, coating
+screens) asks a :class:`Hull`. A :class:`System` is the hull of a few elements, closed or open to
+some of them at fixed chemical potentials. The lowest energy along a line of compositions is
+convex and piecewise linear; :meth:`System.path` returns its corners.
+
+>>> from interlith.analysis.reference_catalog import load_reference
+>>> hull = Hull(load_reference("default"))
+>>> system = hull.system({"Li", "S"})
+>>> round(system.energy({"Li": 2, "S": 1}), 1)
+-4.6
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from interlith.analysis.linear_program import LineProgram
+from interlith.analysis.references import PhasePool, ReferenceSet, atoms_in, parse_formula
+from interlith.analysis.stable_phases import STABLE_WITHIN, stable_phases
+from interlith.errors import InputError
+from interlith.records import Amount
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+ENERGY_TOLERANCE = 1e-8
+"""A corner counts when it lies this far below the chord, eV per unit of the line."""
+AMOUNT_TOLERANCE = 1e-7
+"""Smaller amounts of a phase, in atoms, are none."""
+
+
+@dataclass(frozen=True)
+class Corner:
+    """A corner of the lowest energy along a line.
+
+    Attributes
+    ----------
+    position : float
+        Where on the line.
+    energy : float
+        Lowest energy there, eV (grand potential if the system is open).
+    phases : tuple of (int, float)
+        Phase index in the reference set and its amount in atoms.
+    """
+
+    position: float
+    energy: float
+    phases: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Compound:
+    """A formula as the hull of a reference set sees it.
+
+    Attributes
+    ----------
+    formula : str
+        As the caller wrote it.
+    composition : dict
+        Atoms of each element in one formula unit.
+    atoms : float
+        Atoms in one formula unit.
+    phase : int or None
+        Its index in the reference set, None if the set does not hold it.
+    hull_energy : float
+        Energy of its stable mixture, eV per formula unit.
+    energy_above_hull : float or None
+        eV per atom; None if the set does not hold it.
+    """
+
+    formula: str
+    composition: Mapping[str, float]
+    atoms: float
+    phase: int | None
+    hull_energy: float
+    energy_above_hull: float | None
+    stable_mixture: tuple[tuple[int, float], ...]
+
+
+class Hull:
+    """Entry point: one reference set, systems made and kept as they are asked for.
+
+    Parameters
+    ----------
+    reference : ReferenceSet
+        The energies.
+    screening : bool
+        Find the set's stable phases first (once per content, then cached on disk): worth it
+        for thousands of questions, not for one.
+    """
+
+    def __init__(self, reference: ReferenceSet, *, screening: bool = False) -> None:
+        self.reference = reference
+        stable = stable_phases(reference, only_cached=not screening)
+        self._pool: PhasePool | None = None if stable is None else reference.pool(stable)
+        self._systems: dict[tuple[frozenset[str], tuple[tuple[str, float], ...]], System] = {}
+        self._compounds: dict[str, Compound] = {}
+        self._formulas: dict[int, str] = {}
+
+    def compound(self, formula: str) -> Compound:
+        """Look a formula up: its composition, its stable mixture, its energy above hull.
+
+        Raises
+        ------
+        FormulaError, MissingElementError
+            If it cannot be read, or needs an element that the set does not hold.
+        """
+        if formula not in self._compounds:
+            composition = parse_formula(formula)
+            corner = self.system(composition).corner(composition)
+            atoms = sum(composition.values())
+            phase = self.reference.find(composition)
+            above = None
+            if phase is not None:
+                above = float(self.reference.energies[phase]) - corner.energy / atoms
+                above = 0.0 if abs(above) < STABLE_WITHIN else above
+            self._compounds[formula] = Compound(
+                formula, composition, atoms, phase, corner.energy, above, corner.phases
+            )
+        return self._compounds[formula]
+
+    def formula(self, phase: int) -> str:
+        """Reduced formula of a phase, kept once asked for."""
+        if phase not in self._formulas:
+            self._formulas[phase] = self.reference.formula(phase)
+        return self._formulas[phase]
+
+    def amounts(self, phases: Iterable[tuple[int, float]]) -> tuple[Amount, ...]:
+        """Phases with amounts in atoms, as formulas with amounts in reduced formula units."""
+        named = []
+        for phase, atoms in phases:
+            formula = self.formula(phase)
+            named.append(Amount(formula=formula, amount=atoms / atoms_in(formula)))
+        return tuple(sorted(named, key=lambda amount: amount.formula))
+
+    def system(self, elements: Iterable[str], open_to: Mapping[str, float] | None = None) -> System:
+        """The hull of these elements, open to some at chemical potentials in eV.
+
+        Raises
+        ------
+        MissingElementError
+            If an element is not in the set.
+        """
+        open_to = dict(open_to or {})
+        wanted = frozenset(elements) | frozenset(open_to)
+        self.reference.require_elements(wanted)
+        key = (wanted, tuple(sorted(open_to.items())))
+        if key not in self._systems:
+            if len(self._systems) >= 256:
+                self._systems.pop(next(iter(self._systems)))
+            self._systems[key] = System(self.reference, wanted, open_to, self._pool)
+        return self._systems[key]
+
+
+class System:
+    """The hull of a few elements; made by :meth:`Hull.system`."""
+
+    def __init__(
+        self,
+        reference: ReferenceSet,
+        elements: Iterable[str],
+        open_to: Mapping[str, float],
+        pool: PhasePool | None = None,
+    ) -> None:
+        self.reference = reference
+        self.elements = sorted(elements)
+        self.open_to = dict(open_to)
+        self.closed = [e for e in self.elements if e not in self.open_to]
+        phases = reference.within(self.elements, pool)
+        fractions = reference.fractions(phases, self.elements)
+        energies = reference.energies[phases]
+        for element, potential in self.open_to.items():
+            energies = energies - potential * fractions[self.elements.index(element)]
+        rows = [i for i, e in enumerate(self.elements) if e not in self.open_to]
+        inside = fractions[rows].sum(axis=0) > 0
+        self.phases: IntArray = phases[inside]
+        self._columns = fractions[rows][:, inside]
+        self._energies = energies[inside]
+        self._no_direction = np.zeros(len(rows))
+
+    @cached_property
+    def _program(self) -> LineProgram:
+        return LineProgram(self._columns, self._energies)
+
+    def vector(self, composition: Mapping[str, float]) -> FloatArray:
+        """Amounts of the closed elements, in the system's order."""
+        outside = [e for e, n in composition.items() if n > 0 and e not in self.elements]
+        if outside:
+            raise InputError(f"{outside[0]} is outside the system {'-'.join(self.elements)}")
+        return np.array([float(composition.get(e, 0.0)) for e in self.closed])
+
+    def corner(self, composition: Mapping[str, float]) -> Corner:
+        """Stable phases at a composition and their energy, eV for all its atoms."""
+        vertex = self._program.minimum(self.vector(composition), self._no_direction)
+        return self._corner(vertex.position, vertex.energy, vertex.amounts)
+
+    def energy(self, composition: Mapping[str, float]) -> float:
+        """Lowest energy of any mixture at a composition, eV for all its atoms."""
+        return self.corner(composition).energy
+
+    def tangent(self, compound: Compound, change: Mapping[str, float]) -> Corner:
+        """Energy of changing a compound by a few atoms, at the best products.
+
+        The compound is taken on its hull (its energy above hull set to zero). The corner's
+        energy is that of the change, eV; its position is the formula units consumed.
+
+        Notes
+        -----
+        ``min sum(y e) - t E`` subject to ``sum(y c) - t C = change``: the directional derivative
+        of the hull at the compound. E is lowered by 1e-9 eV so that rounding cannot unbound it.
+        """
+        vector = self.vector(compound.composition)
+        energy = compound.hull_energy - sum(
+            potential * compound.composition.get(e, 0.0) for e, potential in self.open_to.items()
+        )
+        slope = energy - 1e-9 * compound.atoms
+        # change may be negative (atoms taken away), so it does not go through vector()
+        origin = np.array([float(change.get(e, 0.0)) for e in self.closed])
+        vertex = self._program.minimum(origin, vector, slope, (0.0, np.inf))
+        gained = vertex.energy - slope * vertex.position
+        return self._corner(vertex.position, gained, vertex.amounts)
+
+    def lowest(
+        self,
+        origin: FloatArray,
+        direction: FloatArray,
+        slope: float,
+        interval: tuple[float, float],
+    ) -> Corner:
+        """Corner with the lowest ``energy - slope * position`` on a line of compositions."""
+        vertex = self._program.minimum(origin, direction, slope, interval)
+        return self._corner(vertex.position, vertex.energy, vertex.amounts)
+
+    def path(
+        self, origin: FloatArray, direction: FloatArray, interval: tuple[float, float]
+    ) -> list[Corner]:
+        """All corners of the lowest energy along ``origin + t * direction``, ends included.
+
+        Notes
+        -----
+        Minimising the energy minus the chord of an interval gives a corner inside it or proves
+        that there is none, so k inner corners cost 2 k + 3 programs.
+        """
+        first = self.lowest(origin, direction, 0.0, (interval[0], interval[0]))
+        last = self.lowest(origin, direction, 0.0, (interval[1], interval[1]))
+        return [first, *self._between(origin, direction, first, last), last]
+
+    def _between(
+        self, origin: FloatArray, direction: FloatArray, left: Corner, right: Corner
+    ) -> list[Corner]:
+        width = right.position - left.position
+        if width < 1e-9:
+            return []
+        slope = (right.energy - left.energy) / width
+        found = self.lowest(origin, direction, slope, (left.position, right.position))
+        chord = left.energy + slope * (found.position - left.position)
+        if found.energy > chord - ENERGY_TOLERANCE:
+            return []
+        return [
+            *self._between(origin, direction, left, found),
+            found,
+            *self._between(origin, direction, found, right),
+        ]
+
+    def _corner(self, position: float, energy: float, amounts: FloatArray) -> Corner:
+        used = np.flatnonzero(amounts > AMOUNT_TOLERANCE)
+        return Corner(
+            position,
+            energy,
+            tuple((int(self.phases[i]), float(amounts[i])) for i in used),
+        )

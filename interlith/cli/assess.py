@@ -1,0 +1,156 @@
+"""``interlith assess STUDY.yaml``: the main job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interlith.cli.common import (
+    JsonOption,
+    print_json,
+    print_tables,
+    progress_bar,
+    reference_line,
+    table,
+)
+from interlith.errors import InputError
+from interlith.formatting import format_value
+
+if TYPE_CHECKING:
+    from interlith.workflows.study import Study
+
+
+def assess(
+    study_file: Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Result folder (default: NAME-results).")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Stages to run, for example thermodynamics.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Assess a whole study and write a folder with report.html and results.json."""
+    from interlith.workflows.study import load_study
+
+    study = load_study(study_file)
+    _check_stages(only)
+    if dry_run:
+        _show_plan(study, as_json)
+        return
+    folder = out or Path(f"{study.name}-results")
+    from interlith.report.output import check_writable, write_results
+
+    check_writable(folder)
+    from interlith.analysis.study_results import StudyResults
+    from interlith.workflows.assess import AssessMaker
+    from interlith.workflows.local import run_flow
+
+    with progress_bar(f"assess {study.name}", shown=sys.stderr.isatty()) as progress:
+        output = run_flow(
+            AssessMaker().make(study), lambda name, done, total: progress(done, total)
+        )
+    results = StudyResults.model_validate(output)
+    write_results(results, folder)
+    if as_json:
+        print_json(results.to_json())
+        return
+    _show(results.to_json())
+    print_tables(f"Report: {(folder / 'report.html').resolve()}")
+
+
+def _check_stages(only: str | None) -> None:
+    from interlith.workflows.study import AVAILABLE_STAGES
+
+    for stage in (only or "").split(","):
+        if stage.strip() and stage.strip() not in AVAILABLE_STAGES:
+            raise InputError(
+                f"--only {stage.strip()} cannot be run; this version runs "
+                f"{', '.join(AVAILABLE_STAGES)}"
+            )
+
+
+def _show_plan(study: Study, as_json: bool) -> None:
+    from interlith.workflows.assess import contacts, materials
+
+    found = [{"role": role, "formula": formula} for role, formula in materials(study)]
+    pairs = [f"{a[1]} | {b[1]}" for a, b in contacts(study)]
+    n_jobs = len(found) + len(pairs) + 2 + bool(study.coatings and study.cathode)
+    plan = {
+        "name": study.name,
+        "stages": ["thermodynamics"],
+        "not_available": list(study.missing_stages()),
+        "components": found,
+        "interfaces": pairs,
+        "jobs": n_jobs,
+        "estimated_time_s": 120.0 if study.coatings == "all" else 2.0 + 0.3 * n_jobs,
+        "reference": study.stages.thermodynamics.reference,
+    }
+    if as_json:
+        print_json(plan)
+        return
+    print_tables(
+        f"Study {study.name}: {n_jobs} jobs, about {plan['estimated_time_s']:.0f} s, no GPU, "
+        f"reference {plan['reference']}",
+        table("Components", ("role", "formula"), [[c["role"], c["formula"]] for c in found]),
+        "Interfaces: " + ", ".join(pairs),
+        *(f"Stage {s} is not available in this version" for s in study.missing_stages()),
+    )
+
+
+def _show(data: dict[str, Any]) -> None:
+    windows = []
+    for component in data["components"]:
+        window = component["window"]
+        if window is None:
+            windows.append([component["role"], component["formula"], component["reason"], "", ""])
+            continue
+        sigma = window["sigma"] or {"reduction_v": None, "oxidation_v": None}
+        below = window["reduction"]
+        windows.append(
+            [
+                component["role"],
+                component["formula"],
+                format_value(window["reduction_potential_v"], sigma["reduction_v"], "V"),
+                format_value(window["oxidation_potential_v"], sigma["oxidation_v"], "V"),
+                " + ".join(p["formula"] for p in below["products"]) if below else "stable to 0 V",
+            ]
+        )
+    reactions = [
+        [
+            f"{pair['a']} | {pair['b']}",
+            format_value(
+                pair["closed"]["energy_ev_per_atom"] * 1000,
+                None
+                if pair["closed"]["sigma_ev_per_atom"] is None
+                else pair["closed"]["sigma_ev_per_atom"] * 1000,
+                "meV/atom",
+            ),
+            pair["closed"]["reaction"],
+        ]
+        for pair in data["interfaces"]
+    ]
+    parts: list[Any] = [
+        table(
+            "Windows vs Li/Li+",
+            ("role", "material", "reduction", "oxidation", "first reduction products"),
+            windows,
+        ),
+        table("Interfaces (closed)", ("pair", "energy", "reaction"), reactions),
+    ]
+    if data["coatings"]:
+        from interlith.cli.screen import coating_table
+
+        parts.append(coating_table(data["coatings"]["rows"][:25]))
+    parts += [
+        f"{pair['a']} | {pair['b']}: {pair['interphase']['classification']}"
+        for pair in data["interfaces"]
+        if pair["interphase"]
+    ]
+    parts += [f"No answer: {f['subject']} ({f['step']}): {f['reason']}" for f in data["failures"]]
+    parts.append(reference_line(data["reference"]))
+    print_tables(*parts)

@@ -1,0 +1,172 @@
+"""What the commands share: options, output, progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interlith.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from interlith.analysis.references import ReferenceSet
+
+ReferenceOption = Annotated[
+    str,
+    typer.Option(
+        "--reference",
+        "-r",
+        help="Built-in set, .csv[.gz] or .json[.gz] file, or mp.",
+    ),
+]
+SchemeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheme", help="Correction scheme: none or MP2020; built-in sets also know zhu2015."
+    ),
+]
+ExcludeOption = Annotated[
+    str | None, typer.Option("--exclude", help="Phases to drop, for example LiS4,P2S7.")
+]
+ShiftOption = Annotated[
+    list[str] | None,
+    typer.Option("--shift", help="ELEMENT=EV added per atom to compounds that contain it."),
+]
+ShiftExceptOption = Annotated[
+    str | None, typer.Option("--shift-except", help="Compounds that the shifts leave alone.")
+]
+ShiftWithoutOption = Annotated[
+    str | None,
+    typer.Option("--shift-without", help="Shift only compounds without these elements."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """Split ``a,b , c``."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def numbers(text: str, option: str, count: int | None = None) -> tuple[float, ...]:
+    """Read comma-separated numbers.
+
+    Raises
+    ------
+    InputError
+        If one is no number, or there are not ``count``.
+    """
+    try:
+        values = tuple(float(part) for part in listed(text))
+    except ValueError as error:
+        raise InputError(f"{option} '{text}' is no list of numbers; write 0,5") from error
+    if count is not None and len(values) != count:
+        raise InputError(f"{option} '{text}' has {len(values)} numbers; it takes {count}: 0,5")
+    return values
+
+
+def reference_from(
+    which: str,
+    scheme: str | None,
+    exclude: str | None,
+    shift: Sequence[str] | None,
+    shift_except: str | None,
+    shift_without: str | None,
+    elements: Callable[[], set[str]] | None = None,
+) -> ReferenceSet:
+    """Load the reference set that the options ask for."""
+    from interlith.analysis.reference_catalog import load_reference, parse_shift
+
+    shifts = [
+        parse_shift(text, listed(shift_except), listed(shift_without)) for text in shift or ()
+    ]
+    wanted = elements() if which == "mp" and elements is not None else set()
+    return load_reference(
+        which, scheme=scheme, exclude=listed(exclude), shifts=shifts, elements=wanted
+    )
+
+
+def elements_in(formulas: Sequence[str]) -> set[str]:
+    """Elements of some formulas and Li."""
+    from interlith.analysis.references import parse_formula
+
+    return {"Li"}.union(*(parse_formula(formula) for formula in formulas))
+
+
+def print_json(data: Any) -> None:
+    """One JSON document on stdout."""
+    json.dump(data, sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def print_tables(*parts: Table | str) -> None:
+    """Tables and lines on stdout; colours only on a terminal."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False)
+    for part in parts:
+        console.print(part)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A plain table; the first column is left-aligned, the others wrap."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+@contextmanager
+def progress_bar(title: str, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """A bar with time left on stderr, as a callable of (done, all)."""
+    if not shown:
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("elapsed"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=False) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def reference_line(reference: dict[str, Any]) -> str:
+    """One line that names the energies behind the numbers."""
+    parts = [
+        f"Reference: {reference['name']} ({reference['n_phases']} phases, "
+        f"scheme {reference['scheme']}, sha256 {reference['sha256'][:12]})"
+    ]
+    if reference["excluded"]:
+        parts.append("without " + ", ".join(reference["excluded"]))
+    parts += [
+        f"{shift['element']} shifted by {shift['ev_per_atom']:+g} eV/atom"
+        for shift in reference["shifts"]
+    ]
+    return "; ".join(parts)

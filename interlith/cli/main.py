@@ -1,0 +1,71 @@
+"""``interlith``: the command line. One file per command group; heavy imports inside commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+import typer
+
+from interlith import __version__
+from interlith.cli import assess, react, reference, screen, window
+from interlith.errors import FailureError, InputError, InterlithError, MissingDependencyError
+
+app = typer.Typer(
+    name="interlith",
+    help="Solid-state battery interfaces: what forms where two materials touch, and what helps.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("assess")(assess.assess)
+app.command("window")(window.window)
+app.command("react")(react.react)
+app.command("screen")(screen.screen)
+app.add_typer(reference.app, name="reference")
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; bad input ends with code 2, failed work with 1."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.exceptions.Abort:
+        code = _say("interrupted; nothing half-written is left", 130)
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        code = _say("interrupted; nothing half-written is left", 130)
+    except BrokenPipeError:
+        code = 1
+    except (InputError, MissingDependencyError) as error:
+        code = _say(str(error), 2)
+    except (FailureError, InterlithError) as error:
+        code = _say(str(error), 1)
+    except Exception as error:  # the last door: one line for a person, the trace on request
+        if os.environ.get("INTERLITH_DEBUG"):
+            raise
+        code = _say(
+            f"unexpected {type(error).__name__}: {error}; this is a fault of interlith. Set "
+            "INTERLITH_DEBUG=1 to see where, and report it",
+            1,
+        )
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"interlith: {message}", file=sys.stderr)
+    return code

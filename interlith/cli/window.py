@@ -1,0 +1,144 @@
+"""``interlith window FORMULA...``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interlith.cli.common import (
+    ExcludeOption,
+    JsonOption,
+    ReferenceOption,
+    SchemeOption,
+    ShiftExceptOption,
+    ShiftOption,
+    ShiftWithoutOption,
+    elements_in,
+    numbers,
+    print_json,
+    print_tables,
+    reference_from,
+    reference_line,
+    table,
+)
+from interlith.errors import InputError
+from interlith.formatting import format_value
+
+if TYPE_CHECKING:
+    from interlith.analysis.hull import Hull
+
+
+def window(
+    formulas: Annotated[list[str], typer.Argument(help="Compounds, for example Li6PS5Cl.")],
+    reference: ReferenceOption = "default",
+    scheme: SchemeOption = None,
+    exclude: ExcludeOption = None,
+    shift: ShiftOption = None,
+    shift_except: ShiftExceptOption = None,
+    shift_without: ShiftWithoutOption = None,
+    voltages: Annotated[
+        str, typer.Option(help="Voltages for the decomposition energies, V vs Li/Li+.")
+    ] = "0,5",
+    voltage_range: Annotated[str, typer.Option(help="Range of the ladder, V: LOW,HIGH.")] = "0,5",
+    topotactic: Annotated[
+        Path | None,
+        typer.Option(help="CSV or JSON of framework energies for the topotactic limits."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stability window and decomposition ladder of compounds against Li."""
+    from interlith.analysis.hull import Hull
+    from interlith.analysis.windows import check_range
+
+    low, high = check_range(numbers(voltage_range, "--voltage-range", 2))  # type: ignore[arg-type]  # two by count
+    at = numbers(voltages, "--voltages")
+    energies = reference_from(
+        reference,
+        scheme,
+        exclude,
+        shift,
+        shift_except,
+        shift_without,
+        lambda: elements_in(formulas),
+    )
+    hull = Hull(energies)
+    rows = [_row(hull, formula, (low, high), at, topotactic, len(formulas)) for formula in formulas]
+    if all("error" in row for row in rows):
+        raise InputError("; ".join(row["error"] for row in rows))
+    if as_json:
+        print_json(rows[0] if len(rows) == 1 else rows)
+        return
+    for row in rows:
+        _show(row)
+    print_tables(reference_line(energies.identity().to_json()))
+
+
+def _row(
+    hull: Hull,
+    formula: str,
+    voltage_range: tuple[float, float],
+    voltages: tuple[float, ...],
+    topotactic: Path | None,
+    asked: int,
+) -> dict[str, Any]:
+    from interlith.analysis.uncertainty import window_sigma
+    from interlith.analysis.windows import stability_window
+
+    try:
+        record = stability_window(hull, formula, voltage_range_v=voltage_range, voltages_v=voltages)
+        changes: dict[str, Any] = {"sigma": window_sigma(hull, record)}
+        if topotactic is not None:
+            changes["topotactic"] = _topotactic(formula, topotactic)
+    except InputError as error:
+        if asked == 1:
+            raise
+        return {"formula": formula, "error": str(error)}
+    return record.model_copy(update=changes).to_json()
+
+
+def _topotactic(formula: str, path: Path) -> Any:
+    from interlith.analysis.reference_catalog import load_reference
+    from interlith.analysis.topotactic import frameworks_from, topotactic_window
+
+    return topotactic_window(formula, frameworks_from(load_reference(str(path))))
+
+
+def _show(row: dict[str, Any]) -> None:
+    if "error" in row:
+        print_tables(f"{row['formula']}: {row['error']}")
+        return
+    sigma = row["sigma"] or {"reduction_v": None, "oxidation_v": None}
+    reduction = format_value(row["reduction_potential_v"], sigma["reduction_v"], "V")
+    oxidation = format_value(row["oxidation_potential_v"], sigma["oxidation_v"], "V")
+    above = row["energy_above_hull_ev_per_atom"]
+    lines = [
+        f"{row['formula']}: stable from {reduction} to {oxidation} vs Li/Li+"
+        + (f" ({row['reason']})" if row["reason"] else ""),
+        f"  energy above hull {format_value(above * 1000, None, 'meV/atom')}"
+        if above is not None
+        else "  not in the reference set; taken on its hull, as "
+        + " + ".join(f"{p['amount']:.4g} {p['formula']}" for p in row["stable_mixture"]),
+    ]
+    if row["topotactic"]:
+        limits = row["topotactic"]
+        lines.append(
+            f"  topotactic: {format_value(limits['reduction_potential_v'], None, 'V')} "
+            f"({limits['lithiated'] or 'no lithiated framework given'}) to "
+            f"{format_value(limits['oxidation_potential_v'], None, 'V')} "
+            f"({limits['delithiated'] or 'no delithiated framework given'})"
+        )
+    steps = [
+        [f"{s['voltage_v']:.2f}", s["direction"], s["reaction"], s["passivation"] or ""]
+        for s in row["ladder"]
+    ]
+    energies = [
+        [f"{e['voltage_v']:g}", f"{e['energy_ev_per_atom']:.3f}"]
+        for e in row["decomposition_energies"]
+    ]
+    print_tables(
+        *lines,
+        table("Ladder", ("V vs Li/Li+", "step", "reaction", "products"), steps),
+        table("Decomposition energy", ("V vs Li/Li+", "eV/atom"), energies),
+    )

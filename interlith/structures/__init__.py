@@ -1,0 +1,1 @@
+"""What we simulate: the crystal library."""

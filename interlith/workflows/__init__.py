@@ -1,0 +1,1 @@
+"""What we run: jobflow makers and flows."""

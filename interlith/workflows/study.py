@@ -1,0 +1,218 @@
+"""The study file: the one thing a user writes.
+
+>>> study = Study.model_validate({"name": "demo", "electrolyte": "Li3PS4", "anode": "Li"})
+>>> study.stages.thermodynamics.reference
+'default'
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from interlith.errors import InputError, StudyError
+from interlith.records import Shift
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cathode(_Settings):
+    """A cathode and the voltages it works between, V vs Li/Li+."""
+
+    material: str
+    voltage_v: tuple[float, float] = (2.5, 4.3)
+
+    @field_validator("voltage_v")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not value[0] < value[1]:
+            raise ValueError(f"voltage_v {list(value)} is reversed; write the lower voltage first")
+        return value
+
+
+class Thermodynamics(_Settings):
+    """Reference energies and ranges of the thermodynamic stage."""
+
+    reference: str = "default"
+    scheme: str | None = None
+    exclude: tuple[str, ...] = ()
+    shifts: tuple[Shift, ...] = ()
+    voltage_range_v: tuple[float, float] = (0.0, 5.0)
+    max_reaction_ev_per_atom: float = Field(0.1, gt=0)
+    max_energy_above_hull_ev_per_atom: float = Field(0.005, ge=0)
+    draws: int = Field(100, ge=2, le=10_000)
+    seed: int = 0
+
+    @field_validator("voltage_range_v")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not value[0] < value[1]:
+            raise ValueError(
+                f"voltage_range_v {list(value)} is reversed; write the lower voltage first"
+            )
+        return value
+
+
+class Stages(_Settings):
+    """What to run; left out = thermodynamics only."""
+
+    thermodynamics: Thermodynamics = Thermodynamics()
+    structures: dict[str, Any] | None = None
+    md: dict[str, Any] | None = None
+    dft: dict[str, Any] | None = None
+
+
+AVAILABLE_STAGES = ("thermodynamics",)
+
+
+class Study(_Settings):
+    """A validated study."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    electrolyte: str
+    anode: str | None = None
+    cathode: Cathode | None = None
+    coatings: tuple[str, ...] | Literal["all"] = ()
+    stages: Stages = Stages()
+
+    @field_validator("cathode", mode="before")
+    @classmethod
+    def _bare_cathode(cls, value: Any) -> Any:
+        return {"material": value} if isinstance(value, str) else value
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _bare_stages(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {stage: {} if given is None else given for stage, given in value.items()}
+        return {} if value is None else value
+
+    def missing_stages(self) -> tuple[str, ...]:
+        """Stages that the file asks for and this version cannot run."""
+        asked = [s for s in ("structures", "md", "dft") if getattr(self.stages, s) is not None]
+        return tuple(s for s in asked if s not in AVAILABLE_STAGES)
+
+
+def load_study(path: Path) -> Study:
+    """Read and validate a study file; CIF paths and library names become formulas.
+
+    Raises
+    ------
+    StudyError
+        If the file cannot be read, a key is unknown (the nearest valid one is named) or a
+        value is not allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StudyError(
+            f"cannot read the study file {path} ({error.strerror}); an example is "
+            "examples/li-lpscl-lco.yaml"
+        ) from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path} is no YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise StudyError(f"{path} holds no study; it must be keys and values such as name: ...")
+    try:
+        study = Study.model_validate(data)
+    except ValidationError as error:
+        raise StudyError(f"{path}: {explain(error)}") from error
+    return _resolved(study, path.parent)
+
+
+def explain(error: ValidationError) -> str:
+    """One line per problem, an unknown key with the nearest valid one."""
+    lines = []
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("tuple"))
+        if problem["type"] == "extra_forbidden":
+            lines.append(_unknown_key(problem["loc"]))
+        elif problem["type"] == "missing":
+            lines.append(f"'{where}' is missing; every study needs name and electrolyte")
+        elif problem["type"] == "string_pattern_mismatch":
+            lines.append(
+                f"{where} '{problem['input']}' may hold letters, digits, dot, dash and underscore"
+            )
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{where}: {message} (got {problem['input']!r})")
+    return "; ".join(dict.fromkeys(lines))
+
+
+def _unknown_key(location: tuple[int | str, ...]) -> str:
+    model: type[BaseModel] = Study
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part))
+        found = _model_of(field.annotation) if field else None
+        if found is None:
+            break
+        model = found
+    allowed = list(model.model_fields)
+    key = str(location[-1])
+    near = difflib.get_close_matches(key, allowed, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    where = ".".join(str(part) for part in location)
+    return f"unknown key '{where}'; {hint}allowed here: {', '.join(allowed)}"
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    candidates = [annotation, *getattr(annotation, "__args__", ())]
+    for candidate in candidates:
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _resolved(study: Study, folder: Path) -> Study:
+    changes: dict[str, Any] = {"electrolyte": resolve_material(study.electrolyte, folder)}
+    if study.anode:
+        changes["anode"] = resolve_material(study.anode, folder)
+    if study.cathode:
+        material = resolve_material(study.cathode.material, folder)
+        changes["cathode"] = study.cathode.model_copy(update={"material": material})
+    thermodynamics = study.stages.thermodynamics
+    if Path(thermodynamics.reference).suffix:
+        beside = folder / thermodynamics.reference
+        if beside.exists():
+            changed = thermodynamics.model_copy(update={"reference": str(beside)})
+            changes["stages"] = study.stages.model_copy(update={"thermodynamics": changed})
+    return study.model_copy(update=changes)
+
+
+def resolve_material(text: str, folder: Path) -> str:
+    """Formula of a material given as formula, library name or path to a CIF.
+
+    Raises
+    ------
+    InputError
+        If a named CIF cannot be read or the formula cannot.
+    """
+    if text.lower().endswith(".cif"):
+        return _formula_of_cif(folder / text)
+    from interlith.structures.library import list_phases, load_phase
+
+    if text in list_phases():
+        return load_phase(text).formula
+    from interlith.analysis.references import parse_formula
+
+    parse_formula(text)
+    return text
+
+
+def _formula_of_cif(path: Path) -> str:
+    from pymatgen.core import Structure
+
+    try:
+        return str(Structure.from_file(str(path)).composition.reduced_formula)
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputError(
+            f"cannot read the structure {path} ({error}); give a CIF file or a formula"
+        ) from error

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = "interlith"
-GROUND = {"__init__", "errors", "units", "records", "provenance", "settings"}
+GROUND = {"__init__", "errors", "formatting", "provenance", "records", "settings", "units"}
 EVERYTHING = {"ground", "structures", "engines", "analysis", "workflows", "store", "report", "cli"}
 
 # room: the rooms it may import from

@@ -41,7 +41,7 @@ def load_builtin(name: str, scheme: str = DEFAULT_SCHEME) -> ReferenceSet:
     name : str
         One of ``BUILTIN``.
     scheme : str
-        ``MP2020``, ``zhu2015`` (S uncorrected), ``none`` or ``MP2018``.
+        ``MP2020``, ``zhu2015`` (S, Br and I uncorrected), ``none`` or ``MP2018``.
 
     Returns
     -------
@@ -74,7 +74,8 @@ def reference_from_data(path: Path, scheme: str = DEFAULT_SCHEME) -> ReferenceSe
         sigma=np.array([_sigma(row, content) for row in rows]),
         corrections=_uncertainty(rows, corrections),
         notes=tuple(content.get("notes", ())),
-        flags={row["formula"]: "; ".join(row["flags"]) for row in rows if row["flags"]},
+        flags={row["reduced_formula"]: "; ".join(row["flags"]) for row in rows if row["flags"]},
+        known_phases=_known_phases(),
     )
     return reference
 
@@ -183,6 +184,13 @@ def _data_path(name: str) -> Path:
             f"no built-in reference set is called '{name}'; there are {', '.join(BUILTIN)}"
         )
     return DATA_FOLDER / f"{name}.json"
+
+
+@cache
+def _known_phases() -> dict[str, tuple[str, ...]]:
+    """Stable phases of the literature by chemical system, to say what a set lacks."""
+    content = json.loads((DATA_FOLDER / "known-phases.json").read_text(encoding="utf-8"))
+    return {system: tuple(formulas) for system, formulas in content["systems"].items()}
 
 
 @cache

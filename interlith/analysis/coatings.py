@@ -14,6 +14,7 @@ thresholds are conventional choices, part of the result, and for the user to set
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -255,9 +256,8 @@ def pareto_ranks(merit: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     order = np.lexsort(-merit.T[::-1])
     fronts: list[list[int]] = []
     for i in order:
-        level = 0
-        while level < len(fronts) and _dominated(merit[i], merit[fronts[level]]):
-            level += 1
+        # whoever is dominated by a front is dominated by every earlier one: search by halves
+        level = bisect_left(fronts, True, key=lambda front: not _dominated(merit[i], merit[front]))
         if level == len(fronts):
             fronts.append([])
         fronts[level].append(int(i))

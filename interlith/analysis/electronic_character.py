@@ -11,12 +11,13 @@ True
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from interlith.analysis.references import parse_formula
-from interlith.records import Record
+from interlith.records import Amount, Record
 
 TABLE = Path(__file__).parent / "data" / "electronic_character.yaml"
 SMALL_GAP_EV = 0.7
@@ -24,9 +25,7 @@ SMALL_GAP_EV = 0.7
 
 A choice, not a law: it separates Ge (0.66 eV) and FeS from Si, Li3P and Li3N.
 """
-NOT_METALLIC = frozenset(
-    "H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Sb Te I Xe At Rn".split()
-)
+NOT_METALLIC = frozenset("H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Sb Te I Xe At Rn".split())
 
 Character = Literal["metal", "alloy", "semiconductor", "insulator", "unknown"]
 
@@ -106,3 +105,28 @@ def _parse(formula: str) -> tuple[tuple[str, float], ...]:
 def _key(composition: tuple[tuple[str, float], ...]) -> frozenset[tuple[str, float]]:
     atoms = sum(n for _, n in composition)
     return frozenset((e, round(n / atoms, 5)) for e, n in composition)
+
+
+def passivation_hint(products: Sequence[Amount]) -> str:
+    """Say in one short line what products mean for further growth.
+
+    Notes
+    -----
+    Reads a cached table; a few microseconds a call.
+    """
+    known = [electronic_character(p.formula) for p in products if p.formula != "Li"]
+    metals = [k.formula for k in known if k.character in ("metal", "alloy")]
+    if metals:
+        return f"metallic {joined(metals)}: keeps growing"
+    small = [f"{k.formula} ({k.gap_ev:g} eV)" for k in known if k.conducts]
+    if small:
+        return f"small-gap {joined(small)}: may keep growing"
+    unknown = [k.formula for k in known if k.character == "unknown"]
+    if unknown:
+        return f"electronic character of {joined(unknown)} unknown"
+    return "insulating products: may passivate" if known else "no products"
+
+
+def joined(names: Sequence[str]) -> str:
+    """Write names as ``a, b and c``."""
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)

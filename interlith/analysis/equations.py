@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fractions import Fraction
 
 from interlith.records import Amount
 
@@ -32,7 +31,8 @@ def coefficient(value: float) -> str:
     """``''`` for one, a whole number, a small fraction, else four significant digits."""
     if abs(value - round(value)) < 1e-4:
         return "" if round(value) == 1 else f"{round(value)} "
-    fraction = Fraction(value).limit_denominator(LARGEST_DENOMINATOR)
-    if abs(float(fraction) - value) < 1e-5:
-        return f"{fraction.numerator}/{fraction.denominator} "
+    for denominator in range(2, LARGEST_DENOMINATOR + 1):
+        numerator = round(value * denominator)
+        if abs(numerator / denominator - value) < 1e-5:
+            return f"{numerator}/{denominator} "
     return f"{value:.4g} "

@@ -98,8 +98,10 @@ class Hull:
 
     def __init__(self, reference: ReferenceSet, *, screening: bool = False) -> None:
         self.reference = reference
-        stable = stable_phases(reference, only_cached=not screening)
-        self._pool: PhasePool | None = None if stable is None else reference.pool(stable)
+        self._stable = stable_phases(reference, only_cached=not screening)
+        self._pool: PhasePool | None = None
+        if self._stable is not None:
+            self._pool = reference.pool(self._stable)
         self._systems: dict[tuple[frozenset[str], tuple[tuple[str, float], ...]], System] = {}
         self._compounds: dict[str, Compound] = {}
         self._formulas: dict[int, str] = {}
@@ -113,18 +115,23 @@ class Hull:
             If it cannot be read, or needs an element that the set does not hold.
         """
         if formula not in self._compounds:
-            composition = parse_formula(formula)
-            corner = self.system(composition).corner(composition)
-            atoms = sum(composition.values())
-            phase = self.reference.find(composition)
-            above = None
-            if phase is not None:
-                above = float(self.reference.energies[phase]) - corner.energy / atoms
-                above = 0.0 if abs(above) < STABLE_WITHIN else above
-            self._compounds[formula] = Compound(
-                formula, composition, atoms, phase, corner.energy, above, corner.phases
-            )
+            self._compounds[formula] = self._look_up(formula)
         return self._compounds[formula]
+
+    def _look_up(self, formula: str) -> Compound:
+        composition = parse_formula(formula)
+        self.reference.require_elements(composition)
+        atoms = sum(composition.values())
+        phase = self.reference.find(composition)
+        if phase is not None and self._stable is not None and self._stable[phase]:
+            own = float(self.reference.energies[phase]) * atoms
+            return Compound(formula, composition, atoms, phase, own, 0.0, ((phase, atoms),))
+        corner = self.system(composition).corner(composition)
+        above = None
+        if phase is not None:
+            above = float(self.reference.energies[phase]) - corner.energy / atoms
+            above = 0.0 if abs(above) < STABLE_WITHIN else above
+        return Compound(formula, composition, atoms, phase, corner.energy, above, corner.phases)
 
     def formula(self, phase: int) -> str:
         """Reduced formula of a phase, kept once asked for."""

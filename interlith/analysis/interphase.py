@@ -21,6 +21,7 @@ from interlith.analysis.electronic_character import (
     Character,
     ElectronicCharacter,
     electronic_character,
+    joined,
 )
 from interlith.analysis.hull import Hull
 from interlith.analysis.reactions import closed_reaction
@@ -74,9 +75,7 @@ class InterphaseRecord(Record):
     reference: ReferenceIdentity | None = None
 
 
-def interphase(
-    hull: Hull, electrolyte: str, *, against: str | float = ION
-) -> InterphaseRecord:
+def interphase(hull: Hull, electrolyte: str, *, against: str | float = ION) -> InterphaseRecord:
     """Class of the interphase between an electrolyte and an electrode.
 
     Parameters
@@ -157,10 +156,9 @@ def classify_interphase(
     rows = _describe(products)
     if energy_ev_per_atom is not None and energy_ev_per_atom >= -stable_within_ev_per_atom:
         found: InterphaseClass = "stable"
-        reason = (
-            f"driving force {-1000 * energy_ev_per_atom:.0f} meV/atom, within "
-            f"{1000 * stable_within_ev_per_atom:.0f}"
-        )
+        force = 1000 * abs(min(energy_ev_per_atom, 0.0))
+        limit = 1000 * stable_within_ev_per_atom
+        reason = f"driving force {force:.0f} meV/atom, within {limit:.0f}"
     elif not rows:
         raise InputError("an interphase needs products; give at least one that is not Li metal")
     else:
@@ -172,26 +170,6 @@ def classify_interphase(
         energy_ev_per_atom=energy_ev_per_atom,
         stable_within_ev_per_atom=stable_within_ev_per_atom,
     )
-
-
-def passivation_hint(products: Sequence[Amount]) -> str:
-    """Say in one short line what products mean for further growth.
-
-    Notes
-    -----
-    Reads a cached table; a few microseconds a call.
-    """
-    known = [electronic_character(p.formula) for p in products if p.formula != ION]
-    metals = [k.formula for k in known if k.character in ("metal", "alloy")]
-    if metals:
-        return f"metallic {_and(metals)}: keeps growing"
-    small = [f"{k.formula} ({k.gap_ev:g} eV)" for k in known if k.conducts]
-    if small:
-        return f"small-gap {_and(small)}: may keep growing"
-    unknown = [k.formula for k in known if k.character == "unknown"]
-    if unknown:
-        return f"electronic character of {_and(unknown)} unknown"
-    return "insulating products: may passivate" if known else "no products"
 
 
 def _describe(products: Sequence[Amount]) -> tuple[InterphaseProduct, ...]:
@@ -220,27 +198,23 @@ def _judge(rows: Sequence[InterphaseProduct]) -> tuple[InterphaseClass, str]:
     conducting = [row for row in rows if row.conducts_electrons]
     unknown = [row.formula for row in rows if row.character == "unknown"]
     share = sum(row.atomic_fraction for row in conducting)
-    names = _and([_named(row) for row in conducting])
+    names = joined([_named(row) for row in conducting])
     if share >= PERCOLATES_FROM:
-        also = f"; electronic character of {_and(unknown)} unknown" if unknown else ""
+        also = f"; electronic character of {joined(unknown)} unknown" if unknown else ""
         return "mixed-conducting", f"{names}, {100 * share:.1f} % of the product atoms{also}"
     hidden = sum(row.atomic_fraction for row in rows if row.character == "unknown")
     if hidden + share >= PERCOLATES_FROM:
-        return "unknown", f"electronic character of {_and(unknown)} unknown"
+        return "unknown", f"electronic character of {joined(unknown)} unknown"
     if conducting:
         return (
             "passivating",
             f"{names} is only {100 * share:.1f} % of the product atoms, below "
             f"{100 * PERCOLATES_FROM:.0f} %; the rest does not conduct electrons",
         )
-    return "passivating", f"no product conducts electrons ({_and([row.formula for row in rows])})"
+    return "passivating", f"no product conducts electrons ({joined([row.formula for row in rows])})"
 
 
 def _named(row: InterphaseProduct) -> str:
     if row.character in ("metal", "alloy"):
         return f"{row.formula} ({row.character})"
     return f"{row.formula} (gap {row.gap_ev:g} eV, below {SMALL_GAP_EV:g})"
-
-
-def _and(names: Sequence[str]) -> str:
-    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)

@@ -149,6 +149,7 @@ class _SharedSolver:
             ("output_flag", False),
             ("presolve", "off"),
             ("solver", "simplex"),
+            ("simplex_strategy", 4),  # primal: along a line only costs change
             ("threads", 1),
             ("primal_feasibility_tolerance", 1e-10),
             ("dual_feasibility_tolerance", 1e-10),

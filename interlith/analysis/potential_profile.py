@@ -116,7 +116,7 @@ def potential_profile(
         anode_v=anode_v,
         boundary_v=boundary,
         fraction_in_coating=share,
-        fraction_in_electrolyte=1.0 - share,
+        fraction_in_electrolyte=electrolyte.resistance_ohm_cm2 / total,
         leakage_current_a_cm2=drop / total,
         position_nm=(
             *(s * coating.thickness_nm for s in steps),
@@ -149,9 +149,8 @@ def protects(
     electrolyte with a limit of 3.5 to 3.8 V at a 4.2 V cathode. It does not hold for
     thiophosphates (limit about 2.3 V): they need 87 nm for 100 um at 4.3 V.
     """
-    return potential_profile(
-        coating, electrolyte, cathode_v, anode_v
-    ).boundary_v <= oxidation_limit_v + 1e-12
+    profile = potential_profile(coating, electrolyte, cathode_v, anode_v)
+    return profile.boundary_v <= oxidation_limit_v + 1e-12
 
 
 def required_thickness(

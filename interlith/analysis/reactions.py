@@ -67,6 +67,7 @@ class ReactionRecord(Record):
     kinks: tuple[Kink, ...]
     endpoint_energy_above_hull: EnergyAboveHull
     volume: VolumeChange | None
+    missing_phases: tuple[str, ...] = ()
     reference: ReferenceIdentity
 
 
@@ -107,6 +108,7 @@ class OpenReactionRecord(Record):
     li_change_per_formula_a: float | None
     capacity_mah_per_g: float | None
     endpoint_energy_above_hull: EnergyAboveHull
+    missing_phases: tuple[str, ...] = ()
     reference: ReferenceIdentity
 
 
@@ -200,6 +202,7 @@ def closed_reaction(hull: Hull, formula_a: str, formula_b: str) -> ReactionRecor
         kinks=kinks,
         endpoint_energy_above_hull=EnergyAboveHull(a=a.energy_above_hull, b=b.energy_above_hull),
         volume=None if best is None else _volume(line, best),
+        missing_phases=hull.reference.missing_phases([*a.composition, *b.composition]),
         reference=hull.reference.identity(),
     )
 
@@ -268,6 +271,7 @@ def open_reaction(
         kinks=kinks,
         li_change_per_formula_a=li_change,
         capacity_mah_per_g=_capacity(a, li_change),
+        missing_phases=hull.reference.missing_phases([*a.composition, *b.composition, ION]),
         endpoint_energy_above_hull=EnergyAboveHull(a=a.energy_above_hull, b=b.energy_above_hull),
         reference=hull.reference.identity(),
     )

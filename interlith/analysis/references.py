@@ -75,6 +75,9 @@ class ReferenceSet:
         (n_phases,) independent standard uncertainty, eV per atom; None if the set states none.
     corrections : CorrectionUncertainty or None
         Correlated part of the uncertainty.
+    known_phases : mapping
+        Chemical system (``"Li-P-S"``) to formulas known to be stable in it, whether or not the
+        set holds them; empty where nothing is known about the set's completeness.
     """
 
     name: str
@@ -91,6 +94,7 @@ class ReferenceSet:
     shifts: tuple[Shift, ...] = ()
     notes: tuple[str, ...] = ()
     flags: Mapping[str, str] = field(default_factory=dict)
+    known_phases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.energies)
@@ -188,21 +192,45 @@ class ReferenceSet:
         dense[row_of[self.species[flat]], column] = self.amounts[flat] / self.atoms[phases][column]
         return dense
 
+    def missing_phases(self, elements: Iterable[str]) -> tuple[str, ...]:
+        """Phases known to be stable among these elements that the set does not hold."""
+        inside = set(elements)
+        return tuple(
+            formula
+            for system, formulas in self.known_phases.items()
+            if inside.issuperset(system.split("-"))
+            for formula in formulas
+            if formula not in self.excluded and self.find(parse_formula(formula)) is None
+        )
+
     def find(self, composition: Mapping[str, float]) -> int | None:
         """Index of the phase with this composition, or None."""
-        if any(element not in self.element_index for element in composition):
+        parts = {element: amount for element, amount in composition.items() if amount > 0}
+        if any(element not in self.element_index for element in parts):
             return None
-        elements = [element for element, amount in composition.items() if amount > 0]
-        inside = self.within(elements)
-        inside = inside[self.starts[inside + 1] - self.starts[inside] == len(elements)]
-        if len(inside) == 0:
-            return None
-        wanted = np.array([composition[element] for element in elements])
-        distance = np.abs(self.fractions(inside, elements) - (wanted / wanted.sum())[:, None]).max(
-            axis=0
-        )
-        best = int(np.argmin(distance))
-        return int(inside[best]) if distance[best] < SAME_COMPOSITION else None
+        total = sum(parts.values())
+        mark = sum(n * self._marks[0][self.element_index[e]] for e, n in parts.items()) / total
+        _, sorted_marks, order = self._marks
+        first = int(np.searchsorted(sorted_marks, mark - SAME_COMPOSITION))
+        for place in range(first, len(order)):
+            if sorted_marks[place] > mark + SAME_COMPOSITION:
+                return None
+            phase = int(order[place])
+            own, atoms = self.composition(phase), float(self.atoms[phase])
+            if own.keys() == parts.keys() and all(
+                abs(own[e] / atoms - n / total) < SAME_COMPOSITION for e, n in parts.items()
+            ):
+                return phase
+        return None
+
+    @cached_property
+    def _marks(self) -> tuple[FloatArray, FloatArray, IntArray]:
+        """A random weight per element, the phases' mean weights sorted, and their order."""
+        weights = np.random.default_rng(0).random(len(self.elements))
+        means = np.add.reduceat(self.amounts * weights[self.species], self.starts[:-1])
+        means /= self.atoms
+        order = np.argsort(means, kind="stable")
+        return weights, means[order], order
 
     def composition(self, phase: int) -> dict[str, float]:
         """Atoms of each element in one formula unit as written."""

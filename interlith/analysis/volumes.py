@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from interlith.analysis.references import parse_formula
@@ -53,11 +53,20 @@ def volume_change(reactants: Sequence[Amount], products: Sequence[Amount]) -> Vo
 def _volume(item: Amount) -> float | None:
     if item.amount <= 1e-12:
         return 0.0
-    composition = parse_formula(item.formula)
+    per_formula = _per_formula(item.formula)
+    return None if per_formula is None else per_formula * item.amount
+
+
+@lru_cache(maxsize=100_000)
+def _per_formula(formula: str) -> float | None:
+    composition = parse_formula(formula)
+    per_atom = _known().get(_key(composition))
+    return None if per_atom is None else per_atom * sum(composition.values())
+
+
+def _key(composition: Mapping[str, float]) -> frozenset[tuple[str, float]]:
     atoms = sum(composition.values())
-    key = frozenset((e, round(n / atoms, 6)) for e, n in composition.items())
-    per_atom = _known().get(key)
-    return None if per_atom is None else per_atom * atoms * item.amount
+    return frozenset((e, round(n / atoms, 6)) for e, n in composition.items())
 
 
 @lru_cache(maxsize=1)
@@ -67,7 +76,5 @@ def _known() -> dict[frozenset[tuple[str, float]], float]:
     known: dict[frozenset[tuple[str, float]], float] = {}
     for formula, volume in volumes(BUILTIN[0]).items():
         composition = parse_formula(formula)
-        atoms = sum(composition.values())
-        key = frozenset((e, round(n / atoms, 6)) for e, n in composition.items())
-        known[key] = volume / atoms
+        known[_key(composition)] = volume / sum(composition.values())
     return known

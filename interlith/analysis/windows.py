@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from interlith.analysis.electronic_character import passivation_hint
 from interlith.analysis.equations import equation
 from interlith.analysis.hull import Compound, Corner, Hull, System
 from interlith.analysis.references import reduced_formula
@@ -93,6 +94,7 @@ class WindowRecord(Record):
     decomposition_energies: tuple[DecompositionEnergy, ...]
     topotactic: Topotactic | None = None
     sigma: WindowSigma | None = None
+    missing_phases: tuple[str, ...] = ()
     reference: ReferenceIdentity
 
 
@@ -156,6 +158,7 @@ def stability_window(
         oxidation=line.decomposition(side.above),
         ladder=tuple(steps),
         decomposition_energies=tuple(line.decomposition_energy(v) for v in voltages_v),
+        missing_phases=hull.reference.missing_phases([*compound.composition, ION]),
         reference=hull.reference.identity(),
     )
 
@@ -290,6 +293,7 @@ class LithiationLine:
                     li_change_per_formula=change,
                     products=products,
                     reaction=self._equation(change, products),
+                    passivation=passivation_hint(products),
                 )
             )
         return found

@@ -10,6 +10,7 @@ import typer
 
 from interlith.cli.common import (
     JsonOption,
+    missing_line,
     print_json,
     print_tables,
     progress_bar,
@@ -147,10 +148,16 @@ def _show(data: dict[str, Any]) -> None:
 
         parts.append(coating_table(data["coatings"]["rows"][:25]))
     parts += [
-        f"{pair['a']} | {pair['b']}: {pair['interphase']['classification']}"
+        f"{pair['a']} | {pair['b']}: {pair['interphase']['interphase_class']} interphase: "
+        f"{pair['interphase']['reason']}"
         for pair in data["interfaces"]
         if pair["interphase"]
     ]
+    lacking = sorted(
+        {f for c in data["components"] for f in (c["window"] or {}).get("missing_phases", ())}
+    )
+    if lacking:
+        parts.append(missing_line(lacking))
     parts += [f"No answer: {f['subject']} ({f['step']}): {f['reason']}" for f in data["failures"]]
     parts.append(reference_line(data["reference"]))
     print_tables(*parts)

@@ -157,6 +157,15 @@ def progress_bar(title: str, shown: bool = True) -> Iterator[Callable[[int, int]
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+def missing_line(formulas: Sequence[str], shown: int = 8) -> str:
+    """One line on phases that the reference set should hold and does not."""
+    more = f" and {len(formulas) - shown} more" if len(formulas) > shown else ""
+    return (
+        f"Not in the reference set though known to be stable in this chemistry: "
+        f"{', '.join(formulas[:shown])}{more}; limits that involve them may move"
+    )
+
+
 def reference_line(reference: dict[str, Any]) -> str:
     """One line that names the energies behind the numbers."""
     parts = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-import click
 import typer
 
 from interlith import __version__
@@ -39,16 +38,8 @@ def _root(
 def main() -> None:
     """Run the command line; bad input ends with code 2, failed work with 1."""
     try:
-        code = app(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        code = stop.exit_code
-    except click.exceptions.Abort:
-        code = _say("interrupted; nothing half-written is left", 130)
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        code = 2
-    except KeyboardInterrupt:
-        code = _say("interrupted; nothing half-written is left", 130)
+        app()
+        code = 0
     except BrokenPipeError:
         code = 1
     except (InputError, MissingDependencyError) as error:
@@ -63,7 +54,7 @@ def main() -> None:
             "INTERLITH_DEBUG=1 to see where, and report it",
             1,
         )
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
 
 
 def _say(message: str, code: int) -> int:

@@ -17,6 +17,7 @@ from interlith.cli.common import (
     ShiftOption,
     ShiftWithoutOption,
     elements_in,
+    missing_line,
     numbers,
     print_json,
     print_tables,
@@ -181,6 +182,8 @@ def _show(result: dict[str, Any]) -> None:
             lines.append(f"  {result[side]} is not in the reference set; taken on its hull")
         elif above[side] > 0:
             lines.append(f"  {result[side]} is {above[side] * 1000:.0f} meV/atom above the hull")
+    if result["missing_phases"]:
+        lines.append("  " + missing_line(result["missing_phases"]))
     kinks = [
         [f"{k['mixing_fraction_a']:.3f}", f"{k['energy_ev_per_atom'] * 1000:.0f}", k["reaction"]]
         for k in result["kinks"]

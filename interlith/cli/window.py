@@ -16,6 +16,7 @@ from interlith.cli.common import (
     ShiftOption,
     ShiftWithoutOption,
     elements_in,
+    missing_line,
     numbers,
     print_json,
     print_tables,
@@ -121,6 +122,8 @@ def _show(row: dict[str, Any]) -> None:
         else "  not in the reference set; taken on its hull, as "
         + " + ".join(f"{p['amount']:.4g} {p['formula']}" for p in row["stable_mixture"]),
     ]
+    if row["missing_phases"]:
+        lines.append("  " + missing_line(row["missing_phases"]))
     if row["topotactic"]:
         limits = row["topotactic"]
         lines.append(

@@ -19,7 +19,7 @@ from typing import Any
 
 from jobflow import Flow, Maker, job
 
-from interlith.analysis.atmosphere import atmosphere_reactions
+from interlith.analysis.atmosphere import react_with_atmosphere
 from interlith.analysis.coatings import (
     ScreenCriteria,
     ScreenRecord,
@@ -61,7 +61,7 @@ class AssessMaker(Maker):
 
     def make(self, study: Study) -> Flow:
         """Jobs for every component and interface, the screen, and the collecting job."""
-        data = study.model_dump(mode="json")
+        data = study.model_dump(mode="json", exclude_none=True)
         started = time.time()
         components = [
             _job(component_job, f"window {formula}", data, role, formula)
@@ -195,7 +195,6 @@ def assess_coatings(study: Study) -> ScreenRecord:
         coatings,
         study.electrolyte,
         study.cathode.material,
-        study.anode,
         criteria=ScreenCriteria(
             voltage_range_v=study.cathode.voltage_v,
             max_reaction_ev_per_atom=thermodynamics.max_reaction_ev_per_atom,
@@ -244,10 +243,7 @@ def atmosphere_job(study: dict[str, Any]) -> dict[str, Any]:
     return _guarded(
         "atmosphere",
         asked.electrolyte,
-        lambda: [
-            record.to_json()
-            for record in atmosphere_reactions(study_hull(asked), asked.electrolyte)
-        ],
+        lambda: [react_with_atmosphere(study_hull(asked), asked.electrolyte).to_json()],
     )
 
 

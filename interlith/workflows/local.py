@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,10 @@ def run_flow(flow: Flow, progress: Progress | None = None) -> Any:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     try:
-        run_locally(flow, store=store, log=False, create_folders=False)
+        with warnings.catch_warnings():
+            # jobflow 0.4 calls a function that monty deprecates, once per job
+            warnings.filterwarnings("ignore", message="cd is deprecated", category=FutureWarning)
+            run_locally(flow, store=store, log=False, create_folders=False)
         output = flow.output.resolve(store)
     except (ValueError, KeyError) as error:
         cause = watch.trouble or error

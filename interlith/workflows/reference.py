@@ -147,10 +147,10 @@ def build_reference_set(
     ------
     OutputError
         If the folder cannot be written.
+    FailureError
+        If no data file came about, for example because an element has no zero.
     """
-    from jobflow.core.store import JobStore
-    from jobflow.managers.local import run_locally
-    from maggma.stores import MemoryStore
+    from interlith.workflows.local import run_flow
 
     folder = Path(folder).resolve()
     try:
@@ -160,11 +160,7 @@ def build_reference_set(
             f"cannot write into {folder} ({error.strerror}); name a folder of your own"
         ) from error
     flow = (maker or ReferenceSetMaker()).make(folder, names, progress=progress)
-    collected = flow.jobs[-1].uuid
-    responses = run_locally(
-        flow, store=JobStore(MemoryStore()), log=False, root_dir=folder, ensure_success=True
-    )
-    output: dict[str, Any] = responses[collected][1].output
+    output: dict[str, Any] = run_flow(flow)
     return output
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from interlith.engines.molecules import isolated_molecule
 from interlith.engines.potentials import potential
 from interlith.engines.relax import RelaxationRecord, rattle, relax
 from interlith.records import Record
@@ -79,6 +80,8 @@ class PhaseResult(Record):
     symmetry_gain_ev_per_atom : float or None
         How much lower the first potential puts the rattled phase than the one relaxed from its
         symmetric start; None where no rattle was tried.
+    above_molecule_ev_per_atom : float or None
+        The second potential's crystal minus its isolated molecule, for molecular crystals.
     """
 
     name: str
@@ -90,6 +93,7 @@ class PhaseResult(Record):
     volume_change: float | None = None
     symmetry_gain_ev_per_atom: float | None = None
     rattled: bool = False
+    above_molecule_ev_per_atom: float | None = None
     space_group_before: int | None = None
     space_group_after: int | None = None
     relaxations: dict[str, RelaxationRecord] = Field(default_factory=dict)
@@ -103,6 +107,7 @@ def phase_key(facts: PhaseFacts, settings: ReferenceSettings) -> str:
         str(TREATMENT_VERSION),
         facts.sha256,
         str(facts.ordered_approximant),
+        "" if facts.volume_reliable else "molecular",
         potential(settings.first).identity.sha256,
         potential(settings.second).identity.sha256,
         settings.model_dump_json(),
@@ -149,6 +154,7 @@ def _relaxed(facts: PhaseFacts, settings: ReferenceSettings, key: str, begin: fl
         max_steps=settings.max_steps,
     )
     records["final"] = last
+    molecule = None if facts.volume_reliable else _molecule_energy(end, settings)
     way = "rattled" if rattled else "symmetric"
     volume_first = best.get_volume() / len(best)
     return PhaseResult(
@@ -166,6 +172,7 @@ def _relaxed(facts: PhaseFacts, settings: ReferenceSettings, key: str, begin: fl
         volume_change=last.volume_a3_per_atom * len(start) / start.get_volume() - 1,
         symmetry_gain_ev_per_atom=gain,
         rattled=rattled,
+        above_molecule_ev_per_atom=None if molecule is None else last.energy_ev_per_atom - molecule,
         space_group_before=facts.space_group,
         space_group_after=_space_group(end),
         relaxations=records,
@@ -193,6 +200,21 @@ def _first_potential(
             max_steps=settings.max_steps,
         )
     return atoms
+
+
+def _molecule_energy(crystal: Atoms, settings: ReferenceSettings) -> float | None:
+    """Energy per atom of one molecule of the crystal in vacuum; None if it has no molecules."""
+    molecule = isolated_molecule(crystal)
+    if molecule is None:
+        return None
+    _, record = relax(
+        molecule,
+        _calculator(settings.second),
+        fmax_ev_per_angstrom=settings.fmax_ev_per_angstrom,
+        max_steps=settings.max_steps,
+        cell=False,
+    )
+    return record.energy_ev_per_atom
 
 
 def _last_energy(records: dict[str, RelaxationRecord], way: str) -> float:

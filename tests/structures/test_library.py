@@ -80,14 +80,12 @@ def test_rock_salt_has_eight_atoms_and_its_group() -> None:
         ({"oxidation_states": {"Li": 2, "Cl": -1}}, "charge"),
         ({"oxidation_states": {"Li": 1}}, "oxidation states are given"),
         ({"lattice": {"a": 2.2, "b": 2.2, "c": 2.2}}, "apart"),
-        ({"space_group": 221}, "add up to|space group"),
+        ({"space_group": 216}, "space group"),
     ],
 )
 def test_a_wrong_phase_is_told_what_is_wrong(change: dict[str, object], words: str) -> None:
-    import re
-
     problems = check_phase(PhaseFacts.model_validate(ROCK_SALT | change))
-    assert any(re.search(words, problem) for problem in problems), problems
+    assert any(words in problem for problem in problems), problems
 
 
 def test_unknown_keys_and_wrong_names_are_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from interlith.analysis.builtin_reference import reference_from_data
-from interlith.errors import InputError, OutputError
+from interlith.errors import FailureError, InputError, OutputError
 from interlith.workflows.reference import (
     ReferenceSetMaker,
     build_reference_set,
@@ -151,6 +151,13 @@ def test_a_killed_run_goes_on_where_it_stopped(library: Path, tmp_path: Path) ->
     computed = {line.split()[1] for line in second.stdout.splitlines() if "computed" in line}
     assert computed == {"Au", "Cu", "CuAu"} - done
     assert len(json.loads((work / "reference.json").read_text())["phases"]) == 3
+
+
+def test_a_set_without_a_zero_for_an_element_says_so(
+    maker: ReferenceSetMaker, tmp_path: Path
+) -> None:
+    with pytest.raises(FailureError, match="did not finish"):
+        build_reference_set(tmp_path / "work", ["Cu", "CuAu"], maker=maker, progress=False)
 
 
 def test_a_folder_that_cannot_be_written_is_refused(

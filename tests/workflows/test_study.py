@@ -1,0 +1,81 @@
+"""The study file: what it accepts, what it refuses, and how it says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from interlith.errors import StudyError
+from interlith.workflows.study import load_study, resolve_material
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "li-lpscl-lco.yaml"
+
+
+def _study(folder: Path, text: str) -> Path:
+    path = folder / "study.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_shipped_example_is_valid() -> None:
+    study = load_study(EXAMPLE)
+    assert study.electrolyte == "Li6PS5Cl"
+    assert study.cathode.voltage_v == (3.0, 4.3)
+    assert len(study.coatings) == 5
+    assert study.missing_stages() == ()
+
+
+def test_bare_cathode_and_empty_stage(tmp_path: Path) -> None:
+    study = load_study(
+        _study(
+            tmp_path,
+            "name: a\nelectrolyte: Li3PS4\ncathode: LiCoO2\nstages: {thermodynamics: , md: }\n",
+        )
+    )
+    assert study.cathode.material == "LiCoO2"
+    assert study.missing_stages() == ("md",)
+
+
+def test_later_stages_of_the_design_are_accepted(tmp_path: Path) -> None:
+    text = (
+        "name: a\nelectrolyte: Li6PS5Cl\nstages:\n  thermodynamics: {reference: default}\n"
+        "  structures: {max_atoms: 300}\n  md: {potential: lpscl}\n"
+    )
+    assert load_study(_study(tmp_path, text)).missing_stages() == ("structures", "md")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name: a\nelectrolite: Li3PS4\n", "did you mean 'electrolyte'"),
+        ("name: a\nelectrolyte: Li3PS4\nstages: {thermodynamic: {}}\n", "'thermodynamics'"),
+        (
+            "name: a\nelectrolyte: Li3PS4\ncathode: {material: LiCoO2, voltage: [3, 4]}\n",
+            "did you mean 'voltage_v'",
+        ),
+        (
+            "name: a\nelectrolyte: Li3PS4\ncathode: {material: LiCoO2, voltage_v: [4.3, 3]}\n",
+            "reversed",
+        ),
+        ("name: a\n", "'electrolyte' is missing"),
+        ("name: a/b\nelectrolyte: Li3PS4\n", "letters, digits"),
+        ("- 1\n", "holds no study"),
+        ("name: [a\n", "is no YAML"),
+        ("name: a\nelectrolyte: Li3PS4\nstages: {thermodynamics: {draws: 0}}\n", "draws"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(StudyError, match=says):
+        load_study(_study(tmp_path, text))
+
+
+def test_materials_by_library_name_and_cif(tmp_path: Path) -> None:
+    from pymatgen.core import Lattice, Structure
+
+    Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(5.72), ["Li", "S"], [[0.25, 0.25, 0.25], [0, 0, 0]]
+    ).to(filename=str(tmp_path / "own.cif"))
+    assert resolve_material("own.cif", tmp_path) == "Li2S"
+    assert resolve_material("Li3PS4-gamma", tmp_path) == "Li3PS4"
+    assert resolve_material("Li6.2P0.8Sn0.2S5I", tmp_path) == "Li6.2P0.8Sn0.2S5I"

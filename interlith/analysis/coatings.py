@@ -207,9 +207,14 @@ def _row(
         reaction_cathode_ev_per_atom=reactions[1],
         reaction_anode_ev_per_atom=reactions[2] if len(reactions) > 2 else None,
         passes=passes,
-        flags=element_flags(candidate.composition),
+        flags=(*element_flags(candidate.composition), *_gaps(hull, candidate)),
         rank=0,
     )
+
+
+def _gaps(hull: Hull, candidate: Compound) -> tuple[str, ...]:
+    missing = hull.reference.missing_phases([*candidate.composition, ION])
+    return (f"set lacks {', '.join(missing)}",) if missing else ()
 
 
 def _counts(rows: Iterable[CoatingRow], n_all: int, n_failed: int) -> list[StepCount]:

@@ -50,7 +50,11 @@ class EnergyAboveHull(Record):
 
 
 class ReactionRecord(Record):
-    """Closed reaction; see :func:`closed_reaction`."""
+    """Closed reaction; see :func:`closed_reaction`.
+
+    ``capacity_mah_per_g`` is the charge of the Li metal consumed per mass of the other reactant;
+    None if Li metal is no reactant.
+    """
 
     schema_version: int = 1
     a: str
@@ -67,6 +71,7 @@ class ReactionRecord(Record):
     kinks: tuple[Kink, ...]
     endpoint_energy_above_hull: EnergyAboveHull
     volume: VolumeChange | None
+    capacity_mah_per_g: float | None = None
     missing_phases: tuple[str, ...] = ()
     reference: ReferenceIdentity
 
@@ -202,6 +207,7 @@ def closed_reaction(hull: Hull, formula_a: str, formula_b: str) -> ReactionRecor
         kinks=kinks,
         endpoint_energy_above_hull=EnergyAboveHull(a=a.energy_above_hull, b=b.energy_above_hull),
         volume=None if best is None else _volume(line, best),
+        capacity_mah_per_g=None if best is None else _metal_capacity(line, best),
         missing_phases=hull.reference.missing_phases([*a.composition, *b.composition]),
         reference=hull.reference.identity(),
     )
@@ -373,6 +379,15 @@ def _volume(line: MixingLine, kink: Kink) -> VolumeChange | None:
         ],
         kink.products,
     )
+
+
+def _metal_capacity(line: MixingLine, kink: Kink) -> float | None:
+    units = dict(zip("ab", line.formulas(kink.mixing_fraction_a or 0.0), strict=True))
+    for metal, other, name in (("a", line.b, "b"), ("b", line.a, "a")):
+        reactant = line.a if metal == "a" else line.b
+        if set(reactant.composition) == {ION} and units[name] > 0:
+            return _capacity(other, units[metal] * reactant.atoms / units[name])
+    return None
 
 
 def _capacity(a: Compound, li_change: float | None) -> float | None:

@@ -30,6 +30,7 @@ SAME_CONTENT = 1e-5
 """Two Li contents per atom closer than this are one."""
 NEAR_BALANCE = 0.02
 """A Li content off the nearest corner by less than this many Li per atom is a rounded formula."""
+SOLVER_NOISE_V = 1e-6
 LARGEST_CONTENT = 100.0
 """Li per atom of host up to which lithiation is followed (Li metal appears long before)."""
 
@@ -187,10 +188,14 @@ def window_limits(hull: Hull, compound: Compound) -> tuple[float, float | None]:
     voltage of their plateau twice.
     """
     system = hull.system([*compound.composition, ION])
-    reduction = -system.tangent(compound, {ION: 1.0}).energy
+    reduction = _without_noise(-system.tangent(compound, {ION: 1.0}).energy)
     if compound.composition.get(ION, 0.0) <= 0.0:
         return reduction, None
-    return reduction, system.tangent(compound, {ION: -1.0}).energy
+    return reduction, _without_noise(system.tangent(compound, {ION: -1.0}).energy)
+
+
+def _without_noise(voltage: float) -> float:
+    return 0.0 if abs(voltage) < SOLVER_NOISE_V else voltage
 
 
 class _Place:
@@ -230,7 +235,7 @@ class LithiationLine:
         if left + 1 >= len(self.corners):
             return 0.0
         a, b = self.corners[left], self.corners[left + 1]
-        return -(b.energy - a.energy) / (b.position - a.position) + 0.0
+        return _without_noise(-(b.energy - a.energy) / (b.position - a.position))
 
     def own_place(self) -> _Place:
         """Locate the compound's own Li content among the corners."""

@@ -177,6 +177,8 @@ def _show(result: dict[str, Any]) -> None:
         lines.append(f"  volume {volume['relative_change'] * 100:+.1f} %")
         if volume["interphase_nm_per_uah_cm2"]:
             lines[-1] += f", {volume['interphase_nm_per_uah_cm2']:.1f} nm per uAh/cm2 of Li"
+    if result["capacity_mah_per_g"] is not None:
+        lines.append(f"  takes {result['capacity_mah_per_g']:.0f} mAh per g of the other reactant")
     for side in ("a", "b"):
         if above[side] is None:
             lines.append(f"  {result[side]} is not in the reference set; taken on its hull")

@@ -65,6 +65,13 @@ def test_interphase_grows_nine_nanometres_per_microamp_hour(small: ReferenceSet)
     assert volume.relative_change < 0
 
 
+def test_capacity_is_the_lithium_consumed(small: ReferenceSet) -> None:
+    """8 Li per Li6PS5Cl of 268.4 g/mol: 8 x 26,801 mAh / 268.4 g."""
+    reaction = closed_reaction(Hull(small), "Li", "Li6PS5Cl")
+    assert reaction.capacity_mah_per_g == pytest.approx(8 * 26801.4 / 268.4, rel=1e-3)
+    assert closed_reaction(Hull(small), "Li3PS4", "LiCoO2").capacity_mah_per_g is None
+
+
 def test_open_reaction_at_zero_volts_is_the_reduction_by_lithium(small: ReferenceSet) -> None:
     """Total at 0 V per formula equals the decomposition energy against Li metal."""
     hull = Hull(small)

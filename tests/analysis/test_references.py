@@ -118,6 +118,51 @@ def test_materials_project_without_key_names_the_variable(
         load_materials_project({"Li", "S"})
 
 
+def test_materials_project_entries_become_a_set(
+    set_2019_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in client that checks what it is asked for, with real entries of Li-Fe-P-O."""
+    import json
+    import sys
+    import types
+
+    from pymatgen.entries.computed_entries import ComputedStructureEntry
+
+    raw = set_2019_path.with_name("li_fe_p_o_entries.json.gz").read_bytes()
+    rows = json.loads(gzip.decompress(raw))
+    entries = [
+        ComputedStructureEntry.from_dict(r) for r in rows if set(r["composition"]) <= {"Li", "O"}
+    ]
+
+    class Client:
+        def __init__(self, key: str) -> None:
+            assert key == "secret"
+
+        def __enter__(self) -> Client:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return None
+
+        def get_entries_in_chemsys(self, elements: list[str], **_: object) -> list[object]:
+            assert elements == ["Li", "O"]
+            return entries
+
+        def get_database_version(self) -> str:
+            return "2025.1"
+
+    module = types.ModuleType("mp_api.client")
+    module.MPRester = Client
+    monkeypatch.setitem(sys.modules, "mp_api", types.ModuleType("mp_api"))
+    monkeypatch.setitem(sys.modules, "mp_api.client", module)
+    monkeypatch.setenv("MP_API_KEY", "secret")
+    reference = load_materials_project({"Li", "O"})
+    assert reference.name == "Materials Project 2025.1"
+    phase = reference.find({"Li": 2, "O": 1})
+    # Li2O: -5.99 eV per formula in the MP2020 scheme, experiment -6.2
+    assert reference.energies[phase] * 3 == pytest.approx(-6.2, abs=0.3)
+
+
 def test_exclude_and_shift_leave_the_first_set_alone(small: ReferenceSet) -> None:
     before = small.content_hash
     changed = small.exclude(["LiP"]).shift(

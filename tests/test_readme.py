@@ -1,0 +1,84 @@
+"""Every block of the README and the how-to pages runs as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/thermodynamics.md")
+BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+
+
+def _blocks(language: str) -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        for kind, body in BLOCK.findall((ROOT / page).read_text(encoding="utf-8")):
+            if kind == language:
+                found.append((page, body))
+    return found
+
+
+def _commands() -> list[str]:
+    lines = [
+        line.split("  #")[0].strip() for _, body in _blocks("bash") for line in body.split("\n")
+    ]
+    return [line for line in dict.fromkeys(lines) if line.startswith("interlith ")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the study file of the README."""
+    study = next(body for page, body in _blocks("yaml") if page == "README.md")
+    (tmp_path / "study.yaml").write_text(study)
+    (tmp_path / "own.csv").write_text(
+        "formula,formation_energy_ev_per_atom\nLi2S,-1.34\nLi3P,-0.70\nLi3PS4,-0.93\n"
+    )
+    (tmp_path / "pairs.csv").write_text("a,b\nLi,Li6PS5Cl\nLiCoO2,Li3PO4\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", _commands())
+def test_command_runs(command: str, folder: Path) -> None:
+    if "--reference mp" in command or "reference build" in command:
+        pytest.skip("needs the network, or minutes of a potential")
+    result = subprocess.run(
+        [sys.executable, "-m", *shlex.split(command)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip()
+
+
+@pytest.mark.parametrize(("page", "body"), _blocks("python"))
+def test_python_block_runs(page: str, body: str, folder: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", body],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert result.returncode == 0, f"{page}: {result.stderr}"
+    assert result.stdout.strip(), f"{page}: the block prints nothing"
+
+
+def test_the_study_of_the_readme_is_the_shipped_one() -> None:
+    study = next(body for page, body in _blocks("yaml") if page == "README.md")
+    shipped = (ROOT / "examples" / "li-lpscl-lco.yaml").read_text(encoding="utf-8")
+    meaning = [line.split("#")[0].strip() for line in study.splitlines()]
+    assert [line for line in meaning if line] == [
+        line.split("#")[0].strip() for line in shipped.splitlines() if line.split("#")[0].strip()
+    ]

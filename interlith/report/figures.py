@@ -79,12 +79,11 @@ def window_bars(
             _window_bar(axes, place, component, right)
         if cathode is not None:
             _shade(axes, *cathode)
-        axes.set_xlim(-0.75, right + 0.8)
+        axes.set_xlim(-0.75, right + 0.9)
         axes.set_ylim(len(shown) - 0.4, -0.6)
-        axes.set_yticks(
-            range(len(shown)), [f"{label(c.formula)}\n{c.role}" for c in shown], fontsize=9
-        )
-        axes.tick_params(axis="y", length=0)
+        axes.set_yticks([])
+        for place, component in enumerate(shown):
+            _name_bar(axes, place, component)
         axes.xaxis.set_major_locator(MultipleLocator(1))
         axes.grid(axis="x")
         axes.set_xlabel(VOLTAGE_AXIS)
@@ -93,6 +92,19 @@ def window_bars(
             low, high = cathode[1]
             alt += f" Shaded: the range of {cathode[0]}, {low:g} to {high:g} V."
         return to_drawing(figure, "windows", "Stability windows of all components", alt)
+
+
+def _name_bar(axes: Axes, place: int, component: Component) -> None:
+    for text, rise, size in ((label(component.formula), 2, 10), (component.role, -10, 8)):
+        axes.annotate(
+            text,
+            (0.0, place),
+            (-6, rise),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            ha="right",
+            fontsize=size,
+        )
 
 
 def _right_end(components: Sequence[Component], cathode: CathodeRange | None) -> float:
@@ -143,7 +155,7 @@ def _window_bar(axes: Axes, place: int, component: Component, right: float) -> N
     _whisker(axes, place, start, sigma_low)
     if open_ended:
         axes.plot([end + 0.1], [place], marker=">", color=colour, markersize=11, linewidth=0)
-        text = "open" if high is None else volts(high, sigma_high)
+        text = "no limit" if high is None else volts(high, sigma_high)
         axes.text(end + 0.25, place, text, va="center")
         return
     _whisker(axes, place, end, sigma_high)
@@ -233,7 +245,7 @@ def _ladder_words(axes: Axes, steps: Sequence[LadderStep], limits: tuple[float, 
         colour = VERMILLION if step.direction == "oxidation" else BLUE
         axes.plot([0.0, 0.03, 0.08], [step.voltage_v, step.voltage_v, height], color=colour)
         products = " + ".join(with_subscript_characters(p.formula) for p in step.products)
-        text = f"{volts(step.voltage_v, None)}  {products}"
+        text = f"{volts(step.voltage_v, None)} V: {products}"
         axes.text(0.1, height, text if len(text) <= 48 else text[:47] + "…", va="center", size=9)
 
 

@@ -24,7 +24,10 @@ MARKERS = {
     "other": "h",
 }
 MOST_POINTS, MOST_LABELS = 300, 30
-_OFFSETS = ((8, 0), (-8, 0), (0, 9), (0, -9), (7, 8), (7, -8), (-7, 8), (-7, -8), (0, 20), (0, -20))
+_OFFSETS = (
+    (8, 9), (8, -10), (-8, -10), (-8, 9), (0, 14), (0, -14), (8, 22), (8, -23), (-8, -23), (-8, 22),
+)  # fmt: skip
+"""Points right and up from a marker to the middle of its name; the axes' lines run beside it."""
 
 
 def coating_plot(screen: ScreenRecord) -> Drawing | None:
@@ -53,7 +56,7 @@ def coating_plot(screen: ScreenRecord) -> Drawing | None:
                 color=colour,
                 markerfacecolor=colour if passed else "none",
                 markeredgewidth=1.6,
-                zorder=3,
+                zorder=3 if passed else 4,  # a hollow marker hides nothing
             )
         _limits(axes, rows, -1000 * screen.criteria.max_reaction_ev_per_atom)
         axes.set_xlabel(f"reaction with {label(screen.electrolyte)} (meV/atom)")
@@ -76,19 +79,18 @@ def _limits(axes: Axes, rows: Sequence[CoatingRow], threshold: float) -> None:
         [1000 * row.reaction_cathode_ev_per_atom for row in rows],
     ):
         lowest.append(1.12 * min(*energies, 1.15 * threshold, -10.0))
-    axes.set_xlim(lowest[0], -0.06 * lowest[0])
-    axes.set_ylim(lowest[1], -0.06 * lowest[1])
+    axes.set_xlim(lowest[0], -0.2 * lowest[0])
+    axes.set_ylim(lowest[1], -0.2 * lowest[1])
     axes.fill_between([threshold, 0], threshold, 0, color=GREEN, alpha=0.15, linewidth=0, zorder=0)
     axes.text(
         threshold,
         threshold,
-        f" within {-threshold:g} meV/atom on both sides",
+        f" within {-threshold:g} meV/atom",
         va="bottom",
         fontsize=8,
-        clip_on=True,
     )
     for line in (axes.axhline, axes.axvline):
-        line(0, color=INK, linewidth=0.8)
+        line(0, color=INK, linewidth=0.8, alpha=0.5)
 
 
 def _legend(rows: Sequence[CoatingRow]) -> list[Line2D]:

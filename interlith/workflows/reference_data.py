@@ -200,7 +200,9 @@ def _flags(facts: PhaseFacts, result: PhaseResult, settings: ReferenceSettings) 
         flags.append("a relaxation step ran out of steps")
     bound = result.above_molecule_ev_per_atom or 0.0
     if abs(bound) > OFF_TABLE_EV:
-        flags.append(f"crystal {1e3 * bound:+.0f} meV/atom from its own molecule: do not trust")
+        flags.append(
+            f"crystal {1e3 * bound:+.0f} meV/atom from its own molecule: one of them is off"
+        )
     gain = result.symmetry_gain_ev_per_atom or 0.0
     if gain > LARGE_SYMMETRY_GAIN_EV:
         flags.append(f"breaking the symmetry gained {1e3 * gain:.0f} meV/atom")

@@ -84,9 +84,7 @@ def test_without_sigma_the_last_digit_is_right(value: float, unit: str) -> None:
 
 
 def test_formulas() -> None:
-    assert subscripted("Li0.33La0.56TiO3") == (
-        "Li<sub>0.33</sub>La<sub>0.56</sub>TiO<sub>3</sub>"
-    )
+    assert subscripted("Li0.33La0.56TiO3") == ("Li<sub>0.33</sub>La<sub>0.56</sub>TiO<sub>3</sub>")
     assert subscripted("Li3Al(PO4)2 -> 1/3 P2S5") == (
         "Li<sub>3</sub>Al(PO<sub>4</sub>)<sub>2</sub> → 1/3 P<sub>2</sub>S<sub>5</sub>"
     )

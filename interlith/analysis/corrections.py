@@ -194,7 +194,11 @@ def _modern(content: Mapping[str, Any]) -> tuple[Correction, ...]:
 
 
 def _legacy(content: Mapping[str, Any]) -> tuple[Correction, ...]:
-    """The scheme before 2020: fitted gas energies act as corrections on every atom."""
+    """The scheme before 2020: fitted gas energies act as corrections on every atom.
+
+    The 2019 set puts the sulfide correction on every S of a compound, whatever its state
+    (found by comparison: Li2SO4, S8O, S2Cl2 and ZrS3 agree within 9 meV/atom only so).
+    """
     from interlith.analysis.element_energies import tabulated_energies
 
     raw = tabulated_energies()
@@ -205,7 +209,7 @@ def _legacy(content: Mapping[str, Any]) -> tuple[Correction, ...]:
         if value != 0
     ]
     sulfide = content["SulfideCorrections"]["sulfide"]
-    made.append(Correction(name="S", ev_per_atom=sulfide, classes=("sulfide", "oxidised S")))
+    made.append(Correction(name="S", ev_per_atom=sulfide, classes=(_ALL + "S",)))
     made += [
         Correction(
             name=element,

@@ -104,44 +104,17 @@ def _show_plan(study: Study, as_json: bool) -> None:
 
 
 def _show(data: dict[str, Any]) -> None:
-    windows = []
-    for component in data["components"]:
-        window = component["window"]
-        if window is None:
-            windows.append([component["role"], component["formula"], component["reason"], "", ""])
-            continue
-        sigma = window["sigma"] or {"reduction_v": None, "oxidation_v": None}
-        below = window["reduction"]
-        windows.append(
-            [
-                component["role"],
-                component["formula"],
-                format_value(window["reduction_potential_v"], sigma["reduction_v"], "V"),
-                format_value(window["oxidation_potential_v"], sigma["oxidation_v"], "V"),
-                " + ".join(p["formula"] for p in below["products"]) if below else "stable to 0 V",
-            ]
-        )
-    reactions = [
-        [
-            f"{pair['a']} | {pair['b']}",
-            format_value(
-                pair["closed"]["energy_ev_per_atom"] * 1000,
-                None
-                if pair["closed"]["sigma_ev_per_atom"] is None
-                else pair["closed"]["sigma_ev_per_atom"] * 1000,
-                "meV/atom",
-            ),
-            pair["closed"]["reaction"],
-        ]
-        for pair in data["interfaces"]
-    ]
     parts: list[Any] = [
         table(
             "Windows vs Li/Li+",
             ("role", "material", "reduction", "oxidation", "first reduction products"),
-            windows,
+            [_component_cells(component) for component in data["components"]],
         ),
-        table("Interfaces (closed)", ("pair", "energy", "reaction"), reactions),
+        table(
+            "Interfaces (closed); missing = known phases that the reference set lacks",
+            ("pair", "energy", "reaction", "missing"),
+            [_interface_cells(pair) for pair in data["interfaces"]],
+        ),
     ]
     if data["coatings"]:
         from interlith.cli.screen import coating_table
@@ -153,11 +126,39 @@ def _show(data: dict[str, Any]) -> None:
         for pair in data["interfaces"]
         if pair["interphase"]
     ]
-    lacking = sorted(
-        {f for c in data["components"] for f in (c["window"] or {}).get("missing_phases", ())}
-    )
+    lacking = {f for c in data["components"] for f in (c["window"] or {}).get("missing_phases", ())}
     if lacking:
-        parts.append(missing_line(lacking))
+        parts.append(missing_line(sorted(lacking)))
     parts += [f"No answer: {f['subject']} ({f['step']}): {f['reason']}" for f in data["failures"]]
     parts.append(reference_line(data["reference"]))
     print_tables(*parts)
+
+
+def _component_cells(component: dict[str, Any]) -> list[str]:
+    window = component["window"]
+    if window is None:
+        return [component["role"], component["formula"], component["reason"], "", ""]
+    sigma = window["sigma"] or {"reduction_v": None, "oxidation_v": None}
+    below = window["reduction"]
+    return [
+        component["role"],
+        component["formula"],
+        format_value(window["reduction_potential_v"], sigma["reduction_v"], "V"),
+        format_value(window["oxidation_potential_v"], sigma["oxidation_v"], "V"),
+        " + ".join(p["formula"] for p in below["products"]) if below else "stable to 0 V",
+    ]
+
+
+def _interface_cells(pair: dict[str, Any]) -> list[str]:
+    closed = pair["closed"]
+    sigma = closed["sigma_ev_per_atom"]
+    return [
+        f"{pair['a']} | {pair['b']}",
+        format_value(
+            closed["energy_ev_per_atom"] * 1000,
+            None if sigma is None else sigma * 1000,
+            "meV/atom",
+        ),
+        closed["reaction"],
+        str(len(closed["missing_phases"]) or ""),
+    ]

@@ -211,7 +211,7 @@ def ladder_plot(window: WindowRecord) -> Drawing | None:
         )
         axes.set_xlabel("Li taken up (+) or released (−)\nper formula unit")
         axes.set_ylabel(VOLTAGE_AXIS)
-        axes.set_ylim(-0.15, max(5.0, ys[0] + 0.3))
+        axes.set_ylim(-0.15, max(1.0, ys[0] + 0.3))
         axes.grid()
         _ladder_words(words, steps, axes.get_ylim())
         alt = f"Decomposition steps of {window.formula}. " + " ".join(map(_step_words, steps))
@@ -249,9 +249,7 @@ def _ladder_words(axes: Axes, steps: Sequence[LadderStep], limits: tuple[float, 
         axes.text(0.1, height, text if len(text) <= 48 else text[:47] + "…", va="center", size=9)
 
 
-def spread(
-    wanted: Sequence[float], gap: float, limits: tuple[float, float]
-) -> list[float]:
+def spread(wanted: Sequence[float], gap: float, limits: tuple[float, float]) -> list[float]:
     """Positions near the wanted ones (in falling order), at least ``gap`` apart, within limits."""
     placed: list[float] = []
     for value in wanted:
@@ -285,7 +283,16 @@ def reaction_curves(interfaces: Sequence[Interface], name: str, title: str) -> D
     columns = 3
     rows = -(-len(interfaces) // columns)
     with drawing_style():
-        figure = Figure(figsize=(WIDTH_IN, 0.45 + 1.75 * rows), layout="constrained")
+        height = 0.9 + 1.7 * rows
+        figure = Figure(figsize=(WIDTH_IN, height))  # laid out by hand: many axes, same labels
+        figure.subplots_adjust(
+            left=0.8 / WIDTH_IN,
+            right=1 - 0.15 / WIDTH_IN,
+            bottom=0.55 / height,
+            top=1 - 0.3 / height,
+            wspace=0.16,
+            hspace=0.32,
+        )
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for axes, interface in zip(grid.flat, interfaces, strict=False):
             _reaction_curve(axes, interface)
@@ -295,8 +302,11 @@ def reaction_curves(interfaces: Sequence[Interface], name: str, title: str) -> D
             axes.set_visible(False)
         for place in range(max(0, len(interfaces) - columns), len(interfaces)):
             grid.flat[place].tick_params(labelbottom=True)
-        figure.supxlabel("atomic fraction of the first material", fontsize=10)
-        figure.supylabel("reaction energy (meV/atom)", fontsize=10)
+        middle = (0.55 + (height - 0.3)) / 2 / height
+        figure.text(0.55, 0.1 / height, "atomic fraction of the first material", ha="center")
+        figure.text(
+            0.02, middle, "reaction energy (meV/atom)", rotation=90, ha="center", va="center"
+        )
         alt = f"{title}. " + " ".join(_pair_words(i.closed) for i in interfaces)
         return to_drawing(figure, name, title, alt)
 
@@ -309,7 +319,7 @@ def _reaction_curve(axes: Axes, interface: Interface) -> None:
     axes.plot(xs, ys, color=BLUE, marker="o", markersize=3.5, linewidth=1.5, clip_on=False)
     axes.set_title(f"{label(interface.a)} | {label(interface.b)}", fontsize=9)
     axes.set_xlim(0, 1)
-    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.set_xticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])
     axes.grid()
     if reaction.mixing_fraction_a is None:
         axes.text(0.5, 0.5, "no reaction", transform=axes.transAxes, ha="center", va="center")
@@ -318,9 +328,7 @@ def _reaction_curve(axes: Axes, interface: Interface) -> None:
     axes.plot([x], [y], marker="o", color=VERMILLION, markersize=6)
     side = "left" if x < 0.25 else "right" if x > 0.75 else "center"
     text = format_value(y, None, "meV/atom").removesuffix(" meV/atom").replace("-", "−")
-    axes.annotate(
-        text, (x, y), (0, -6), textcoords="offset points", ha=side, va="top", fontsize=9
-    )
+    axes.annotate(text, (x, y), (0, -6), textcoords="offset points", ha=side, va="top", fontsize=9)
 
 
 def _pair_words(reaction: ReactionRecord) -> str:

@@ -89,6 +89,10 @@ def _limits(axes: Axes, rows: Sequence[CoatingRow], threshold: float) -> None:
         va="bottom",
         fontsize=8,
     )
+    for axis in (axes.xaxis, axes.yaxis):  # a reaction energy is never positive
+        axis.set_ticks([tick for tick in axis.get_ticklocs() if tick <= 0])
+    axes.set_xlim(lowest[0], -0.2 * lowest[0])
+    axes.set_ylim(lowest[1], -0.2 * lowest[1])
     for line in (axes.axhline, axes.axvline):
         line(0, color=INK, linewidth=0.8, alpha=0.5)
 
@@ -96,7 +100,7 @@ def _limits(axes: Axes, rows: Sequence[CoatingRow], threshold: float) -> None:
 def _legend(rows: Sequence[CoatingRow]) -> list[Line2D]:
     found = {row.coating_class for row in rows}
     shapes = [
-        Line2D([], [], marker=marker, linestyle="none", color=INK, markerfacecolor="none", label=kind)
+        Line2D([], [], marker=marker, linestyle="none", color=INK, fillstyle="none", label=kind)
         for kind, marker in MARKERS.items()
         if kind in found
     ]

@@ -14,7 +14,7 @@ import html
 import math
 import re
 
-RESOLUTION = {"V": 2, "eV/atom": 3, "meV/atom": 0, "nm": 1, "%": 1, "s": 1, "mAh/g": 0}
+RESOLUTION = {"V": 2, "eV": 2, "eV/atom": 3, "meV/atom": 0, "nm": 1, "%": 1, "s": 1, "mAh/g": 0}
 """Decimals worth printing where no uncertainty is known."""
 SIGNIFICANT = 3
 """Significant digits in a unit that :data:`RESOLUTION` does not hold."""

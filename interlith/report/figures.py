@@ -11,11 +11,10 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MultipleLocator
 
 from interlith.analysis.reactions import ReactionRecord
 from interlith.analysis.study_results import Component, Interface
-from interlith.analysis.windows import LadderStep, WindowRecord
+from interlith.analysis.windows import LadderStep, WindowRecord, WindowSigma
 from interlith.formatting import format_value, with_subscript_characters
 from interlith.report.svg import (
     BLUE,
@@ -79,12 +78,12 @@ def window_bars(
             _window_bar(axes, place, component, right)
         if cathode is not None:
             _shade(axes, *cathode)
-        axes.set_xlim(-0.75, right + 0.9)
+        axes.set_xlim(*_ends_with_labels(shown, right))
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.set_yticks([])
         for place, component in enumerate(shown):
             _name_bar(axes, place, component)
-        axes.xaxis.set_major_locator(MultipleLocator(1))
+        axes.set_xticks(range(int(axes.get_xlim()[1]) + 1))
         axes.grid(axis="x")
         axes.set_xlabel(VOLTAGE_AXIS)
         alt = "Stability windows against Li. " + " ".join(_window_words(c) for c in shown)
@@ -116,6 +115,24 @@ def _right_end(components: Sequence[Component], cathode: CathodeRange | None) ->
                 component.window.reduction_potential_v or 0.0,
             ]
     return min(max(limits), HIGHEST_VOLTAGE_V)
+
+
+def _ends_with_labels(components: Sequence[Component], right: float) -> tuple[float, float]:
+    """Ends of the voltage axis that leave room for the printed limits."""
+    per_character = 0.013 * (right + 2.0)
+    low, high = -0.3, right + 0.9
+    for window in (c.window for c in components if c.window is not None):
+        sigma = window.sigma or WindowSigma(reduction_v=None, oxidation_v=None)
+        for value, error, side in (
+            (window.reduction_potential_v, sigma.reduction_v, -1),
+            (window.oxidation_potential_v, sigma.oxidation_v, 1),
+        ):
+            if value is None:
+                continue
+            room = 0.2 + (error or 0.0) + per_character * len(volts(value, error))
+            low = min(low, value - room) if side < 0 else low
+            high = max(high, min(value, right) + room) if side > 0 else high
+    return low, high
 
 
 def _shade(axes: Axes, formula: str, voltages: tuple[float, float]) -> None:

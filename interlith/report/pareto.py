@@ -42,7 +42,7 @@ def coating_plot(screen: ScreenRecord) -> Drawing | None:
     if not rows:
         return None
     with drawing_style():
-        figure = Figure(figsize=(WIDTH_IN, 4.6), layout="constrained")
+        figure = Figure(figsize=(WIDTH_IN, 4.6), dpi=72, layout="constrained")  # pixels are points
         axes = figure.add_subplot()
         for row in rows:
             passed = all(row.passes.values())
@@ -133,7 +133,7 @@ def _name_points(figure: Figure, axes: Axes, rows: Sequence[CoatingRow]) -> None
     inside = axes.get_window_extent()
     for row, (x, y) in list(zip(rows, points, strict=True))[:MOST_LABELS]:
         text = label(row.coating)
-        width, height = 6.6 * len(text), 12.0
+        width, height = 5.6 * len(text), 11.0
         boxes = [(_box(x, y, dx, dy, width, height), dx, dy) for dx, dy in _OFFSETS]
         free = [
             place

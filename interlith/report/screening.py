@@ -12,6 +12,7 @@ from interlith.report.elements import (
     figure,
     formula,
     left_out,
+    middle,
     milli,
     number,
     section,
@@ -80,8 +81,10 @@ def _coating_table(screen: ScreenRecord) -> Html:
 
 
 def _coating_row(row: CoatingRow, with_anode: bool) -> list[Content]:
-    def judged(step: str, value: Html) -> list[str | None]:
-        return [value, " ", verdict(row.passes[step])] if step in row.passes else [value]
+    def judged(step: str, value: Html) -> Html:
+        if step not in row.passes:
+            return value
+        return middle([value, " ", verdict(row.passes[step])])
 
     def energy(value: float | None) -> Html:
         return number(milli(value), None, "meV/atom")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+from interlith.analysis.reactions import ReactionRecord
 from interlith.analysis.study_results import StudyResults
+from interlith.analysis.windows import WindowRecord
 from interlith.records import ReferenceIdentity, Shift
 from interlith.report.elements import (
     Content,
@@ -15,6 +17,7 @@ from interlith.report.elements import (
     facts,
     formula,
     formulas,
+    markup,
     milli,
     number,
     section,
@@ -100,8 +103,34 @@ def certainty(results: StudyResults) -> Html:
         tag("p", RANGE_OF_METHOD),
         tag("h3", "Reference energies"),
         _reference(results.reference),
+        _gaps(results),
         [tag("h3", "Answers with a reservation"), bullets(noted)] if noted else None,
     )
+
+
+def _gaps(results: StudyResults) -> list[Content] | None:
+    """Known phases that the set lacks, by material and by contact."""
+    lines: list[Content] = []
+    for component in results.components:
+        if component.window is not None and component.window.missing_phases:
+            lines.append([formula(component.formula), ": ", _names(component.window)])
+    for interface in results.interfaces:
+        if interface.closed.missing_phases:
+            pair = [formula(interface.a), " | ", formula(interface.b), ": "]
+            lines.append([*pair, _names(interface.closed)])
+    if not lines:
+        return None
+    told = (
+        "Phases known to be stable in the chemistry of an answer that the reference set does not "
+        "hold. An answer in which such a phase would form is a bound, not a prediction."
+    )
+    return [tag("h3", "Missing phases"), tag("p", told), bullets(lines)]
+
+
+def _names(record: WindowRecord | ReactionRecord, shown: int = 12) -> Html:
+    listed = Html(", ".join(formula(f) for f in record.missing_phases[:shown]))
+    left = len(record.missing_phases) - shown
+    return Html(f"{listed} and {left} more") if left > 0 else listed
 
 
 def _reference(reference: ReferenceIdentity) -> Html:
@@ -131,15 +160,15 @@ def _shift(shift: Shift) -> Html:
 
 
 def failures(results: StudyResults) -> Html:
-    """What failed; said also if nothing did."""
-    lines: list[Content] = [
-        [tag("strong", formula(f.subject)), f" ({f.step}): {f.reason}"] for f in results.failures
-    ]
+    """What failed, by reason; said also if nothing did."""
+    found = [(f.subject, f.step, f.reason) for f in results.failures]
     if results.coatings is not None:
-        lines += [
-            [tag("strong", formula(f.coating)), f" (coating): {f.reason}"]
-            for f in results.coatings.failures
-        ]
+        found += [(f.coating, "coating screen", f.reason) for f in results.coatings.failures]
+    by_reason: dict[str, list[Html]] = {}
+    for subject, step, reason in found:
+        named = Html(f"{tag('strong', formula(subject))} ({markup(step)})")
+        by_reason.setdefault(reason, []).append(named)
+    lines = [[Html(", ".join(names)), f": {reason}"] for reason, names in by_reason.items()]
     return section("failed", "What failed", bullets(lines) or tag("p", "Nothing failed."))
 
 

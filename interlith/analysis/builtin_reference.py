@@ -80,6 +80,15 @@ def reference_from_data(path: Path, scheme: str = DEFAULT_SCHEME) -> ReferenceSe
     return reference
 
 
+def is_data_file(path: Path) -> bool:
+    """Whether a file was written by ``reference build`` (and is not a list of entries)."""
+    try:
+        with path.open("rb") as file:
+            return b'"format"' in file.read(32)
+    except OSError:
+        return False
+
+
 def volumes(name: str) -> dict[str, float]:
     """Volume of each formula unit in A^3, of the phases whose volume can be trusted."""
     content, _ = _read(_data_path(name))

@@ -7,7 +7,12 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from interlith.analysis.builtin_reference import BUILTIN, load_builtin
+from interlith.analysis.builtin_reference import (
+    BUILTIN,
+    is_data_file,
+    load_builtin,
+    reference_from_data,
+)
 from interlith.analysis.reference_files import load_csv
 from interlith.analysis.references import ReferenceSet
 from interlith.errors import InputError, OutputError, ReferenceSetError
@@ -72,6 +77,8 @@ def _load(which: str, scheme: str | None, elements: Iterable[str]) -> ReferenceS
             )
         return load_csv(Path(which))
     if name.endswith(".json"):
+        if is_data_file(Path(which)):
+            return reference_from_data(Path(which), scheme or "MP2020")
         from interlith.analysis.reference_entries import load_json
 
         return load_json(Path(which), scheme or "MP2020")

@@ -124,6 +124,14 @@ def test_reference_commands(run: Run, tmp_path: Path) -> None:
     assert compared["windows"][0]["formula"] == "Li2S"
 
 
+def test_a_built_data_file_is_a_reference(run: Run, tmp_path: Path) -> None:
+    shipped = ROOT / "interlith" / "analysis" / "data" / "sevennet-l3i5-v1.json"
+    (tmp_path / "mine.json").write_bytes(shipped.read_bytes())
+    mine = _json(run("window", "Li2S", "--reference", "mine.json", "--json"))
+    default = _json(run("window", "Li2S", "--json"))
+    assert mine["oxidation_potential_v"] == default["oxidation_potential_v"]
+
+
 def test_own_csv_with_shift_and_exclusion(run: Run, tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text(
         "formula,formation_energy_ev_per_atom\nLi2S,-1.5\nLiS4,-0.3\nLi2SO4,-1.9\n"

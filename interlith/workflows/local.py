@@ -65,7 +65,7 @@ class _Watch(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Count ``Finished job - NAME (id)`` lines."""
         message = record.getMessage()
-        if record.levelno >= logging.WARNING:
+        if record.levelno >= logging.WARNING or "failed with exception" in message:
             self.trouble = message.strip().splitlines()[-1]
         if "Finished job" in message:
             self.done += 1

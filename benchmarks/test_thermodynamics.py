@@ -30,8 +30,7 @@ CATHODES = (
     "LiMn2O4",
     "LiFePO4",
 )
-PYMATGEN_PAIRS = 60
-HALIDES = {"F", "Cl", "Br", "I"}
+PYMATGEN_PAIRS = 100
 
 
 @pytest.fixture(scope="module")
@@ -41,17 +40,17 @@ def coatings(hull: Hull) -> list[str]:
     reference = hull.reference
     for phase in np.flatnonzero(stable_phases(reference)):
         elements = set(reference.composition(int(phase)))
-        metals = elements - {"Li", "O"} - HALIDES
-        if {"Li", "O"} <= elements and len(metals) == 1:
+        if {"Li", "O"} <= elements and len(elements) in (3, 4):
             found.append(reference.formula(int(phase)))
     return found[:: max(1, len(found) // 250)][:250]
 
 
 @pytest.fixture(scope="module")
 def pymatgen_seconds_per_pair(hull: Hull, coatings: list[str]) -> float:
-    """One PhaseDiagram and one InterfacialReactivity a pair, on evenly chosen pairs."""
+    """One PhaseDiagram and one InterfacialReactivity a pair, on pairs chosen at random."""
     pairs = [(a, b) for a in coatings for b in CATHODES]
-    chosen = pairs[:: len(pairs) // PYMATGEN_PAIRS][:PYMATGEN_PAIRS]
+    order = np.random.default_rng(2026).permutation(len(pairs))
+    chosen = [pairs[i] for i in order[:PYMATGEN_PAIRS]]
     reference = hull.reference
     started = time.perf_counter()
     for a, b in chosen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from interlith.records import Amount
 
@@ -20,6 +20,11 @@ def equation(reactants: Iterable[Amount], products: Iterable[Amount]) -> str:
         net[item.formula] = net.get(item.formula, 0.0) + item.amount
     for item in products:
         net[item.formula] = net.get(item.formula, 0.0) - item.amount
+    return written(net)
+
+
+def written(net: Mapping[str, float]) -> str:
+    """Write a net reaction: consumed formulas with positive amounts, formed ones with negative."""
     left = [f"{coefficient(n)}{f}" for f, n in net.items() if n > 5e-5]
     right = [f"{coefficient(-n)}{f}" for f, n in net.items() if n < -5e-5]
     if not left and not right:

@@ -32,6 +32,7 @@ IntArray = npt.NDArray[np.int64]
 
 ENERGY_TOLERANCE = 1e-8
 """A corner counts when it lies this far below the chord, eV per unit of the line."""
+SYSTEMS_KEPT = 256
 AMOUNT_TOLERANCE = 1e-7
 """Smaller amounts of a phase, in atoms, are none."""
 
@@ -101,10 +102,10 @@ class Hull:
         self._stable = stable_phases(reference, only_cached=not screening)
         self._pool: PhasePool | None = None
         if self._stable is not None:
-            self._pool = reference.pool(self._stable)
+            self._pool = reference.pool(self._stable, by_system=screening)
         self._systems: dict[tuple[frozenset[str], tuple[tuple[str, float], ...]], System] = {}
         self._compounds: dict[str, Compound] = {}
-        self._formulas: dict[int, str] = {}
+        self._formulas: dict[int, tuple[str, float]] = {}
 
     def compound(self, formula: str) -> Compound:
         """Look a formula up: its composition, its stable mixture, its energy above hull.
@@ -135,17 +136,19 @@ class Hull:
 
     def formula(self, phase: int) -> str:
         """Reduced formula of a phase, kept once asked for."""
-        if phase not in self._formulas:
-            self._formulas[phase] = self.reference.formula(phase)
-        return self._formulas[phase]
+        return self._named(phase)[0]
+
+    def _named(self, phase: int) -> tuple[str, float]:
+        found = self._formulas.get(phase)
+        if found is None:
+            formula = self.reference.formula(phase)
+            found = self._formulas[phase] = formula, atoms_in(formula)
+        return found
 
     def amounts(self, phases: Iterable[tuple[int, float]]) -> tuple[Amount, ...]:
         """Phases with amounts in atoms, as formulas with amounts in reduced formula units."""
-        named = []
-        for phase, atoms in phases:
-            formula = self.formula(phase)
-            named.append(Amount(formula=formula, amount=atoms / atoms_in(formula)))
-        return tuple(sorted(named, key=lambda amount: amount.formula))
+        named = sorted((*self._named(phase), atoms) for phase, atoms in phases)
+        return tuple(Amount(formula=f, amount=atoms / each) for f, each, atoms in named)
 
     def system(self, elements: Iterable[str], open_to: Mapping[str, float] | None = None) -> System:
         """The hull of these elements, open to some at chemical potentials in eV.
@@ -155,15 +158,16 @@ class Hull:
         MissingElementError
             If an element is not in the set.
         """
-        open_to = dict(open_to or {})
-        wanted = frozenset(elements) | frozenset(open_to)
-        self.reference.require_elements(wanted)
+        open_to = open_to or {}
+        wanted = frozenset(elements).union(open_to)
         key = (wanted, tuple(sorted(open_to.items())))
-        if key not in self._systems:
-            if len(self._systems) >= 256:
+        found = self._systems.get(key)
+        if found is None:
+            self.reference.require_elements(wanted)
+            if len(self._systems) >= SYSTEMS_KEPT:
                 self._systems.pop(next(iter(self._systems)))
-            self._systems[key] = System(self.reference, wanted, open_to, self._pool)
-        return self._systems[key]
+            found = self._systems[key] = System(self.reference, wanted, open_to, self._pool)
+        return found
 
 
 class System:
@@ -181,27 +185,31 @@ class System:
         self.open_to = dict(open_to)
         self.closed = [e for e in self.elements if e not in self.open_to]
         phases = reference.within(self.elements, pool)
-        fractions = reference.fractions(phases, self.elements)
         energies = reference.energies[phases]
-        for element, potential in self.open_to.items():
-            energies = energies - potential * fractions[self.elements.index(element)]
-        rows = [i for i, e in enumerate(self.elements) if e not in self.open_to]
-        inside = fractions[rows].sum(axis=0) > 0
-        self.phases: IntArray = phases[inside]
-        self._columns = fractions[rows][:, inside]
-        self._energies = energies[inside]
-        self._no_direction = np.zeros(len(rows))
+        if self.open_to:
+            fractions = reference.fractions(phases, self.elements)
+            closed = np.zeros(len(phases))
+            for element, row in zip(self.elements, fractions, strict=True):
+                if element in self.open_to:
+                    energies = energies - self.open_to[element] * row
+                else:
+                    closed += row
+            phases, energies = phases[closed > 0], energies[closed > 0]
+        self.phases: IntArray = phases
+        self._energies = energies
+        self._no_direction = np.zeros(len(self.closed))
 
     @cached_property
     def _program(self) -> LineProgram:
-        return LineProgram(self._columns, self._energies)
+        columns = self.reference.columns(self.phases, self.closed)
+        return LineProgram(columns, len(self.closed), self._energies)
 
     def vector(self, composition: Mapping[str, float]) -> FloatArray:
         """Amounts of the closed elements, in the system's order."""
-        outside = [e for e, n in composition.items() if n > 0 and e not in self.elements]
-        if outside:
-            raise InputError(f"{outside[0]} is outside the system {'-'.join(self.elements)}")
-        return np.array([float(composition.get(e, 0.0)) for e in self.closed])
+        for element, amount in composition.items():
+            if amount > 0 and element not in self.elements:
+                raise InputError(f"{element} is outside the system {'-'.join(self.elements)}")
+        return np.array([composition.get(e, 0.0) for e in self.closed], dtype=np.float64)
 
     def corner(self, composition: Mapping[str, float]) -> Corner:
         """Stable phases at a composition and their energy, eV for all its atoms."""
@@ -246,17 +254,25 @@ class System:
         return self._corner(vertex.position, vertex.energy, vertex.amounts)
 
     def path(
-        self, origin: FloatArray, direction: FloatArray, interval: tuple[float, float]
+        self,
+        origin: FloatArray,
+        direction: FloatArray,
+        interval: tuple[float, float],
+        ends: tuple[Corner, Corner] | None = None,
     ) -> list[Corner]:
         """All corners of the lowest energy along ``origin + t * direction``, ends included.
+
+        Ends that are already known save their two programs.
 
         Notes
         -----
         Minimising the energy minus the chord of an interval gives a corner inside it or proves
         that there is none, so k inner corners cost 2 k + 3 programs.
         """
-        first = self.lowest(origin, direction, 0.0, (interval[0], interval[0]))
-        last = self.lowest(origin, direction, 0.0, (interval[1], interval[1]))
+        first, last = ends or (
+            self.lowest(origin, direction, 0.0, (interval[0], interval[0])),
+            self.lowest(origin, direction, 0.0, (interval[1], interval[1])),
+        )
         return [first, *self._between(origin, direction, first, last), last]
 
     def _between(
@@ -277,9 +293,6 @@ class System:
         ]
 
     def _corner(self, position: float, energy: float, amounts: FloatArray) -> Corner:
-        used = np.flatnonzero(amounts > AMOUNT_TOLERANCE)
-        return Corner(
-            position,
-            energy,
-            tuple((int(self.phases[i]), float(amounts[i])) for i in used),
-        )
+        used = (amounts > AMOUNT_TOLERANCE).nonzero()[0]
+        phases, kept = self.phases[used].tolist(), amounts[used].tolist()
+        return Corner(position, energy, tuple(zip(phases, kept, strict=True)))

@@ -21,6 +21,8 @@ from interlith.errors import SolverError
 FloatArray = npt.NDArray[np.float64]
 
 _OPTIMAL = highspy.HighsModelStatus.kOptimal
+_COLUMNWISE = int(highspy.MatrixFormat.kColwise)
+_MINIMIZE = int(highspy.ObjSense.kMinimize)
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,10 @@ class LineProgram:
 
     Parameters
     ----------
-    phases : ndarray
-        (n_elements, n_phases) composition columns.
+    columns : (ndarray, ndarray, ndarray)
+        Compositions as compressed columns: starts (n_phases + 1,), row and value of each entry.
+    n_rows : int
+        Number of elements.
     cost : ndarray
         (n_phases,) energy of one unit of each column, eV.
 
@@ -58,13 +62,27 @@ class LineProgram:
     solution. Successive solves on one line start from the last basis.
     """
 
-    def __init__(self, phases: FloatArray, cost: FloatArray) -> None:
-        self._n_rows, self._n_phases = phases.shape
-        self._cost = np.ascontiguousarray(cost, dtype=np.float64)
-        columns, rows = np.nonzero(phases.T)
-        self._values = np.ascontiguousarray(phases.T[columns, rows])
-        self._rows = rows.astype(np.int32)
-        self._starts = np.searchsorted(columns, np.arange(self._n_phases + 1)).astype(np.int32)
+    def __init__(
+        self,
+        columns: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], FloatArray],
+        n_rows: int,
+        cost: FloatArray,
+    ) -> None:
+        starts, rows, values = columns
+        n, self._n_entries = len(cost), len(values)
+        self._n_rows, self._n_phases = n_rows, n
+        self._cost = cost
+        # room for one more column, the position t, behind the phases
+        self._starts = np.empty(n + 2, dtype=np.int32)
+        self._starts[:-1] = starts
+        self._rows = np.empty(self._n_entries + n_rows, dtype=np.int32)
+        self._rows[: self._n_entries] = rows
+        self._values = np.empty(self._n_entries + n_rows)
+        self._values[: self._n_entries] = values
+        self._costs = np.append(cost, 0.0)
+        self._lower = np.zeros(n + 1)
+        self._upper = np.full(n + 1, highspy.kHighsInf)
+        self._integrality = np.zeros(n + 1, dtype=np.int32)
         self._shared = _shared_solver()
         self._token = next(_tokens)
 
@@ -115,27 +133,29 @@ class LineProgram:
         interval: tuple[float, float],
     ) -> None:
         n = self._n_phases
-        moved = np.flatnonzero(direction).astype(np.int32)
-        lower = np.zeros(n + 1)
-        upper = np.full(n + 1, highspy.kHighsInf)
-        lower[n], upper[n] = interval
-        starts = np.append(self._starts, self._starts[-1] + len(moved)).astype(np.int32)
+        moved = direction.nonzero()[0]
+        end = self._n_entries + len(moved)
+        self._rows[self._n_entries : end] = moved
+        self._values[self._n_entries : end] = -direction[moved]
+        self._starts[n + 1] = end
+        self._costs[n] = -slope
+        self._lower[n], self._upper[n] = interval
         self._shared.solver.passModel(
             n + 1,
             self._n_rows,
-            len(self._rows) + len(moved),
-            int(highspy.MatrixFormat.kColwise),
-            int(highspy.ObjSense.kMinimize),
+            end,
+            _COLUMNWISE,
+            _MINIMIZE,
             0.0,
-            np.append(self._cost, -slope),
-            lower,
-            upper,
+            self._costs,
+            self._lower,
+            self._upper,
             origin,
             origin,
-            starts,
-            np.concatenate([self._rows, moved]),
-            np.concatenate([self._values, -direction[moved]]),
-            np.zeros(n + 1, dtype=np.int32),
+            self._starts,
+            self._rows[:end],
+            self._values[:end],
+            self._integrality,
         )
 
 
@@ -150,6 +170,8 @@ class _SharedSolver:
             ("presolve", "off"),
             ("solver", "simplex"),
             ("simplex_strategy", 4),  # primal: along a line only costs change
+            ("simplex_scale_strategy", 0),  # atomic fractions need no scaling
+            ("simplex_primal_edge_weight_strategy", 0),  # few rows: Dantzig's rule is enough
             ("threads", 1),
             ("primal_feasibility_tolerance", 1e-10),
             ("dual_feasibility_tolerance", 1e-10),

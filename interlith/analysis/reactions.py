@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from interlith.analysis.equations import equation
+from interlith.analysis.equations import written
 from interlith.analysis.hull import Compound, Corner, Hull, System
 from interlith.analysis.volumes import VolumeChange, volume_change
 from interlith.errors import InputError
@@ -133,12 +134,12 @@ class MixingLine:
     per_a: float
     per_b: float
 
-    @property
+    @cached_property
     def origin(self) -> FloatArray:
         """Composition of pure b."""
         return self.system.vector(self.b.composition) / self.per_b
 
-    @property
+    @cached_property
     def direction(self) -> FloatArray:
         """Change of composition from pure b to pure a."""
         return self.system.vector(self.a.composition) / self.per_a - self.origin
@@ -193,7 +194,11 @@ def closed_reaction(hull: Hull, formula_a: str, formula_b: str) -> ReactionRecor
     a, b = hull.compound(formula_a), hull.compound(formula_b)
     line = closed_line(hull, a, b)
     energy_a, energy_b = a.hull_energy / a.atoms, b.hull_energy / b.atoms
-    corners = line.system.path(line.origin, line.direction, (0.0, 1.0))
+    ends = (
+        Corner(0.0, energy_b, tuple((p, n / b.atoms) for p, n in b.stable_mixture)),
+        Corner(1.0, energy_a, tuple((p, n / a.atoms) for p, n in a.stable_mixture)),
+    )
+    corners = line.system.path(line.origin, line.direction, (0.0, 1.0), ends)
     kinks = tuple(_kink(hull, line, corner, energy_a, energy_b) for corner in corners)
     lowest = min(kinks, key=lambda kink: kink.energy_ev_per_atom)
     best = lowest if lowest.energy_ev_per_atom <= -NO_REACTION else None
@@ -359,14 +364,12 @@ def _reaction(
     scale = units_a if len(line.a.composition) > 1 and units_a > 1e-9 else units_b
     if scale <= 1e-9:
         scale = units_a
-    return equation(
-        [
-            Amount(formula=line.a.formula, amount=units_a / scale),
-            Amount(formula=line.b.formula, amount=units_b / scale),
-            Amount(formula=ION, amount=li_change / scale),
-        ],
-        [Amount(formula=p.formula, amount=p.amount / scale) for p in products],
-    )
+    net: dict[str, float] = {}
+    for formula, amount in ((line.a.formula, units_a), (line.b.formula, units_b), (ION, li_change)):
+        net[formula] = net.get(formula, 0.0) + amount / scale
+    for product in products:
+        net[product.formula] = net.get(product.formula, 0.0) - product.amount / scale
+    return written(net)
 
 
 def _volume(line: MixingLine, kink: Kink) -> VolumeChange | None:

@@ -12,7 +12,7 @@ remembers what was done to it, and its identity travels with every result.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
@@ -48,12 +48,30 @@ class CorrectionUncertainty:
     per_atom: FloatArray
 
 
+_WORD = (1 << 64) - 1
+MOST_ELEMENTS_BY_SUBSET = 8
+"""Up to here it is faster to look up every subset of the elements than to test every phase."""
+
+
 @dataclass(frozen=True)
 class PhasePool:
     """Some phases of a set and their element masks; made by :meth:`ReferenceSet.pool`."""
 
     phases: IntArray
     masks: npt.NDArray[np.uint64]
+    by_system: Mapping[int, list[int]] | None
+
+    def made_of(self, elements: int) -> IntArray:
+        """Phases whose elements are a subset of this bit set (needs ``by_system``)."""
+        found: list[int] = []
+        systems = self.by_system or {}
+        part = elements
+        while part:
+            here = systems.get(part)
+            if here:
+                found += here
+            part = (part - 1) & elements
+        return np.array(found, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,25 +177,54 @@ class ReferenceSet:
 
     def within(self, elements: Iterable[str], pool: PhasePool | None = None) -> IntArray:
         """Phases (of the pool, if one is given) made of these elements only, as indices."""
-        low, high = self._bits(elements)
+        wanted = 0
+        for element in elements:
+            wanted |= 1 << self.element_index[element]
+        if pool is not None and pool.by_system is not None:
+            if wanted.bit_count() <= MOST_ELEMENTS_BY_SUBSET:
+                return pool.made_of(wanted)
         masks = self.masks if pool is None else pool.masks
-        outside = masks[0] & ~low
+        outside = masks[0] & ~np.uint64(wanted & _WORD)
         if len(self.elements) > 64:
-            outside |= masks[1] & ~high
+            outside |= masks[1] & ~np.uint64(wanted >> 64)
         found = np.flatnonzero(outside == 0)
         return found if pool is None else pool.phases[found]
 
-    def _bits(self, elements: Iterable[str]) -> tuple[np.uint64, np.uint64]:
-        words = [0, 0]
-        for element in elements:
-            i = self.element_index[element]
-            words[i // 64] |= 1 << (i % 64)
-        return np.uint64(words[0]), np.uint64(words[1])
-
-    def pool(self, keep: npt.NDArray[np.bool_]) -> PhasePool:
-        """Part of the set to search in, without copying its phases."""
+    def pool(self, keep: npt.NDArray[np.bool_], *, by_system: bool = False) -> PhasePool:
+        """Part of the set to search in; indexed by chemical system for many questions."""
         phases = np.flatnonzero(keep)
-        return PhasePool(phases, np.ascontiguousarray(self.masks[:, phases]))
+        masks = np.ascontiguousarray(self.masks[:, phases])
+        if not by_system:
+            return PhasePool(phases, masks, None)
+        systems: dict[int, list[int]] = {}
+        for phase, low, high in zip(phases.tolist(), *masks.tolist(), strict=True):
+            systems.setdefault(low | (high << 64), []).append(phase)
+        return PhasePool(phases, masks, systems)
+
+    @cached_property
+    def entry_fractions(self) -> FloatArray:
+        """Atomic fraction of each stored (phase, element) entry, parallel to ``species``."""
+        return self.amounts / np.repeat(self.atoms, np.diff(self.starts))
+
+    def columns(
+        self, phases: IntArray, elements: Sequence[str]
+    ) -> tuple[IntArray, IntArray, FloatArray]:
+        """Compressed columns (starts, rows, atomic fractions) of some phases.
+
+        Elements of the phases that are not in ``elements`` are left out.
+        """
+        row_of = np.full(len(self.elements), -1)
+        row_of[[self.element_index[element] for element in elements]] = range(len(elements))
+        first = self.starts[phases]
+        lengths = self.starts[phases + 1] - first
+        ends = np.cumsum(lengths)
+        flat = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - ends + lengths, lengths)
+        rows, values = row_of[self.species[flat]], self.entry_fractions[flat]
+        inside = rows >= 0
+        if not inside.all():
+            ends = np.cumsum(inside)[ends - 1]
+            rows, values = rows[inside], values[inside]
+        return np.concatenate([[0], ends]), rows, values
 
     def fractions(self, phases: IntArray, elements: list[str]) -> FloatArray:
         """(n_elements, n_phases) atomic fractions of the given phases."""

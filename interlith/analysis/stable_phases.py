@@ -92,7 +92,7 @@ def _stable_in_system(
     elements = [reference.elements[i] for i in sorted(system)]
     fractions = reference.fractions(columns, elements)
     energies = reference.energies[columns]
-    program = LineProgram(fractions, energies)
+    program = LineProgram(reference.columns(columns, elements), len(elements), energies)
     still = np.zeros(len(elements))
     return [
         phase

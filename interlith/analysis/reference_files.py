@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
+import os
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -49,7 +52,7 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
         return raw, digest
     try:
         return gzip.decompress(raw), digest
-    except (EOFError, OSError, zipfile.BadZipFile) as error:
+    except (EOFError, OSError, zlib.error) as error:
         raise ReferenceSetError(
             f"{path} is not a complete gzip file ({error}); fetch or write it again"
         ) from error
@@ -190,7 +193,7 @@ def cached(
                 corrections=corrections,
                 notes=tuple(str(note) for note in stored["notes"]),
             )
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         pass
     made = make()
     arrays = {
@@ -216,10 +219,11 @@ def write_cache(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write arrays atomically; a folder that cannot be written is no error."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub wants one keyword type
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{id(buffer)}.tmp")
         temporary.write_bytes(buffer.getvalue())
         temporary.replace(path)
     except OSError:
-        return
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -47,7 +47,7 @@ def stable_phases(
             mask: BoolArray = stored["stable"]
             if len(mask) == len(reference):
                 return mask
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         pass
     if only_cached:
         return None

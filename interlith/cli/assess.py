@@ -48,9 +48,10 @@ def assess(
 
     check_writable(folder)
     from interlith.analysis.study_results import StudyResults
-    from interlith.workflows.assess import AssessMaker
+    from interlith.workflows.assess import AssessMaker, check_study
     from interlith.workflows.local import run_flow
 
+    check_study(study)
     with progress_bar(f"assess {study.name}", shown=sys.stderr.isatty()) as progress:
         output = run_flow(
             AssessMaker().make(study), lambda name, done, total: progress(done, total)

@@ -102,6 +102,8 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
             rows = [((row["a"] or "").strip(), (row["b"] or "").strip()) for row in reader]
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror}); give a CSV file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
     if not rows:
         raise InputError(f"{path} has no rows; write one pair a line below the header a,b")
     return rows

@@ -108,9 +108,10 @@ def read_coatings(text: str) -> list[str]:
     if path.suffix in (".txt", ".csv", ".dat") or path.is_file():
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise InputError(
-                f"cannot read the coatings {path} ({error.strerror}); give a file with one "
+                f"cannot read the coatings {path} ({why}); give a file with one "
                 "formula a line, A,B,C or all"
             ) from error
         found = [line.split("#")[0].split(",")[0].strip() for line in lines]

@@ -10,13 +10,9 @@ True
 
 from __future__ import annotations
 
-import os
-import tempfile
 from importlib.resources import files
-from pathlib import Path
 
 from interlith.analysis.study_results import StudyResults
-from interlith.errors import OutputError
 from interlith.report import trust
 from interlith.report.air import air
 from interlith.report.elements import Html, formula, markup, tag
@@ -83,34 +79,6 @@ def render(results: StudyResults) -> str:
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n'
         f"<body>\n{body}\n</body>\n</html>\n"
     )
-
-
-def write_report(results: StudyResults, path: Path) -> None:
-    """Write the page to a file, as a whole or not at all.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
-    text = render(results)
-    fresh: Path | None = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            fresh = Path(file.name)
-            file.write(text)
-        fresh.chmod(0o644)
-        os.replace(fresh, path)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write the report {path} ({error.strerror or error}); choose a folder that "
-            "exists, can be written and has space"
-        ) from error
-    finally:
-        if fresh is not None:
-            fresh.unlink(missing_ok=True)
 
 
 def _header(results: StudyResults) -> Html:

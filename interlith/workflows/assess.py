@@ -140,6 +140,18 @@ def study_hull(study: Study) -> Hull:
     return _hull(settings, elements_of(study), study.coatings == "all")
 
 
+def check_study(study: Study) -> None:
+    """Refuse, before any job is made, a study whose set or electrolyte cannot be used.
+
+    Raises
+    ------
+    InputError
+        Naming what is wrong. A bad coating or electrode is no reason to refuse: it becomes a
+        failure in the results.
+    """
+    study_hull(study).compound(study.electrolyte)
+
+
 def assess_component(study: Study, role: Role, formula: str) -> Component:
     """Window of one material, with its uncertainty where the reference set states one."""
     if set(parse_formula(formula)) == {ION}:

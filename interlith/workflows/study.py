@@ -110,10 +110,10 @@ def load_study(path: Path) -> Study:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise StudyError(
-            f"cannot read the study file {path} ({error.strerror}); an example is "
-            "examples/li-lpscl-lco.yaml"
+            f"cannot read the study file {path} ({why}); an example is examples/li-lpscl-lco.yaml"
         ) from error
     try:
         data = yaml.safe_load(text)
@@ -136,15 +136,27 @@ def explain(error: ValidationError) -> str:
         if problem["type"] == "extra_forbidden":
             lines.append(_unknown_key(problem["loc"]))
         elif problem["type"] == "missing":
-            lines.append(f"'{where}' is missing; every study needs name and electrolyte")
+            lines.append(f"'{where}' is missing; {_what_is_needed(problem['loc'])}")
         elif problem["type"] == "string_pattern_mismatch":
             lines.append(
                 f"{where} '{problem['input']}' may hold letters, digits, dot, dash and underscore"
+            )
+        elif problem["loc"][0] == "coatings":
+            lines.append(
+                f"coatings must be a list such as [LiNbO3, LiF], or all (got {problem['input']!r})"
             )
         else:
             message = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{where}: {message} (got {problem['input']!r})")
     return "; ".join(dict.fromkeys(lines))
+
+
+def _what_is_needed(location: tuple[int | str, ...]) -> str:
+    if len(location) == 1:
+        return "every study needs name and electrolyte"
+    if isinstance(location[-1], int):
+        return f"{location[-2]} takes two numbers, for example [3.0, 4.3]"
+    return f"{location[-2]} needs {location[-1]}"
 
 
 def _unknown_key(location: tuple[int | str, ...]) -> str:

@@ -94,6 +94,26 @@ def test_truncated_gzip_is_refused(tmp_path: Path) -> None:
         load_csv(path)
 
 
+def test_corrupt_gzip_is_refused(tmp_path: Path) -> None:
+    rows = "".join(f"Li{i}S,-1.{i}\n" for i in range(1, 900))
+    whole = bytearray(gzip.compress((HEADER + rows).encode()))
+    for place in range(60, 400, 7):
+        whole[place] ^= 0xFF
+    path = tmp_path / "set.csv.gz"
+    path.write_bytes(whole)
+    with pytest.raises(ReferenceSetError, match="not a complete gzip"):
+        load_csv(path)
+
+
+def test_a_broken_cache_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERLITH_CACHE", str(tmp_path / "cache"))
+    path = _csv(tmp_path, "Li2S,-1.34\n")
+    load_csv(path)
+    for kept in (tmp_path / "cache").iterdir():
+        kept.write_bytes(b"")
+    assert len(load_csv(path)) == 3
+
+
 def test_missing_file_says_what_is_allowed(tmp_path: Path) -> None:
     with pytest.raises(ReferenceSetError, match="interlith reference list"):
         load_reference(str(tmp_path / "absent.csv"))

@@ -178,6 +178,31 @@ def test_bad_input_exits_with_2_and_one_message(
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("react", "--pairs", "latin.csv"),
+        ("assess", "latin.csv"),
+        ("screen", "--electrolyte=Li2S", "--cathode=LiCoO2", "--coatings=latin.csv"),
+    ],
+)
+def test_files_that_are_not_utf8_are_refused(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "latin.csv").write_bytes(b"a,b\nLi,Li2S\xe9\n")
+    result = run(*arguments)
+    assert result.returncode == 2, result.stderr
+    assert "UTF-8" in result.stderr
+
+
+def test_an_electrolyte_outside_the_set_is_bad_input(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("name: a\nelectrolyte: UO2\n")
+    result = run("assess", "study.yaml")
+    assert result.returncode == 2, result.stderr
+    assert "U is not in the reference set" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
+
+
 def test_materials_project_without_key(run: Run) -> None:
     result = run("window", "Li2S", "--reference", "mp")
     assert result.returncode == 2

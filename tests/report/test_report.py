@@ -8,7 +8,6 @@ import json
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,10 +25,9 @@ from interlith.analysis.study_results import (
     StudyResults,
 )
 from interlith.analysis.windows import WindowSigma, stability_window
-from interlith.errors import OutputError
 from interlith.provenance import Provenance
 from interlith.report.figures import ladder_plot, reaction_curves, spread, window_bars
-from interlith.report.html import render, write_report
+from interlith.report.html import render
 from interlith.report.pareto import coating_plot
 
 # formation energies, eV per atom, made up: near enough to real ones for sensible reactions
@@ -292,14 +290,6 @@ def test_the_data_can_be_taken(page: str, results: StudyResults) -> None:
 
 def test_small_beside_a_megabyte(page: str) -> None:
     assert len(page.encode()) < 500_000
-
-
-def test_writing(tmp_path: Path, results: StudyResults, page: str) -> None:
-    write_report(results, tmp_path / "report.html")
-    assert (tmp_path / "report.html").read_text() == page
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-    with pytest.raises(OutputError, match="choose a folder"):
-        write_report(results, tmp_path / "absent" / "report.html")
 
 
 def test_figures_of_nothing(results: StudyResults) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from interlith.analysis.study_results import StudyResults
 from interlith.errors import OutputError
+from interlith.report.html import render
 from interlith.report.output import check_writable, write_results
 from interlith.workflows.assess import AssessMaker, contacts, materials
 from interlith.workflows.local import run_flow
@@ -75,6 +76,7 @@ def test_results_are_written_whole_and_replaced_whole(
     write_results(results, folder)
     write_results(results, folder)
     assert {p.name for p in folder.iterdir()} == {"results.json", "report.html"}
+    assert (folder / "report.html").read_text(encoding="utf-8") == render(results)
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     assert StudyResults.model_validate(json.loads((folder / "results.json").read_text())) == results
 

@@ -61,6 +61,12 @@ def test_later_stages_of_the_design_are_accepted(tmp_path: Path) -> None:
         ("name: a\n", "'electrolyte' is missing"),
         ("name: a/b\nelectrolyte: Li3PS4\n", "letters, digits"),
         ("- 1\n", "holds no study"),
+        ("name: a\nelectrolyte: Li3PS4\ncoatings: LiF\n", "must be a list"),
+        (
+            "name: a\nelectrolyte: Li3PS4\ncathode: {material: LiCoO2, voltage_v: [3]}\n",
+            "two numbers",
+        ),
+        ("name: a\nelectrolyte: Li3PS4\ncathode: {voltage_v: [3, 4]}\n", "needs material"),
         ("name: [a\n", "is no YAML"),
         ("name: a\nelectrolyte: Li3PS4\nstages: {thermodynamics: {draws: 0}}\n", "draws"),
     ],

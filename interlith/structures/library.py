@@ -11,29 +11,31 @@ database, so nothing derived is stored.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
-import math
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from interlith.errors import InputError
+from interlith.settings import data_folder
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 LIBRARY_FOLDER = Path(__file__).parent / "library"
+FULL_TOLERANCE = 1e-6
 SAME_SITE_ANGSTROM = 0.02
 """Images of an atom closer than this are one atom."""
-SMALLEST_DISTANCE_RATIO = 0.6
-"""Shortest allowed distance as a fraction of the sum of covalent radii."""
-CHARGE_TOLERANCE = 0.01
 
-Role = Literal["electrolyte", "anode", "cathode", "coating", "product", "element"]
+Role = Literal[
+    "electrolyte", "anode", "cathode", "coating", "product", "element", "current collector"
+]
 FractionalCoordinates = Annotated[tuple[float, ...], Field(min_length=3, max_length=3)]
 FloatArray = npt.NDArray[np.float64]
 
@@ -54,11 +56,29 @@ class LatticeFacts(_Facts):
 
 
 class SiteFacts(_Facts):
-    """One atom of an orbit, in fractional coordinates of the conventional cell."""
+    """One site of an orbit, in fractional coordinates of the conventional cell.
 
-    element: str
+    Either ``element`` (the site is full) or ``occupants``, such as ``{Li: 0.44}`` for a site that
+    is partly empty or ``{P: 0.8, Sn: 0.2}`` for one that two elements share.
+    """
+
+    element: str | None = None
+    occupants: dict[str, Annotated[float, Field(gt=0, le=1)]] | None = None
     xyz: FractionalCoordinates
     wyckoff: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> SiteFacts:
+        if (self.element is None) == (self.occupants is None):
+            raise ValueError("a site takes either element or occupants, and needs one of them")
+        if self.occupants is not None and sum(self.occupants.values()) > 1 + FULL_TOLERANCE:
+            raise ValueError(f"the occupants {self.occupants} of a site add up to more than 1")
+        return self
+
+    @property
+    def species(self) -> dict[str, float]:
+        """Occupancy of each element on the site."""
+        return {str(self.element): 1.0} if self.occupants is None else self.occupants
 
 
 class PhaseFacts(_Facts):
@@ -68,6 +88,20 @@ class PhaseFacts(_Facts):
     -----
     Lattices may be experimental or relaxed; nothing may be concluded from the volume of a phase
     whose ``volume_reliable`` is false (molecular and layered crystals, artificial packings).
+
+    Attributes
+    ----------
+    temperature_k : float or None
+        At which the lattice was measured; None where it was not, or is not known.
+    density_g_cm3 : float or None
+        A density from somewhere else than this file's lattice, named in ``density_source``.
+    voltage_v : float or None
+        Typical operating voltage of an electrode, V vs Li/Li+.
+    youngs_modulus_gpa : float or None
+        Isotropic Young's modulus, named in ``modulus_source``; shares strain in interfaces.
+    builds_from : str or None
+        Name of the phase to cut slabs from instead of this one: the same material with the axes
+        that Miller indices of the field refer to.
     """
 
     name: str
@@ -79,6 +113,13 @@ class PhaseFacts(_Facts):
     oxidation_states: dict[str, float] | None = None
     roles: tuple[Role, ...]
     source: str
+    temperature_k: float | None = Field(None, gt=0)
+    density_g_cm3: float | None = Field(None, gt=0)
+    density_source: str = ""
+    voltage_v: float | None = Field(None, ge=0)
+    youngs_modulus_gpa: float | None = Field(None, gt=0)
+    modulus_source: str = ""
+    builds_from: str | None = None
     ordered_approximant: bool = False
     volume_reliable: bool = True
     notes: str = ""
@@ -86,39 +127,69 @@ class PhaseFacts(_Facts):
     @property
     def sha256(self) -> str:
         """Hash of what decides the atoms (not of notes, roles or source)."""
-        facts = self.model_dump_json(include={"formula", "space_group", "hall", "lattice", "sites"})
+        # Ordered phases hash as they did before sites knew of occupants.
+        unused = {"sites": {"__all__": {"occupants"}}} if self.is_ordered else None
+        facts = self.model_dump_json(
+            include={"formula", "space_group", "hall", "lattice", "sites"}, exclude=unused
+        )
         return hashlib.sha256(facts.encode()).hexdigest()
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether every site is full and of one element."""
+        return all(site.occupants is None for site in self.sites)
 
-def list_phases(folder: Path = LIBRARY_FOLDER) -> list[str]:
-    """Names of all phases in the library, sorted."""
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+def user_folders() -> list[Path]:
+    """Folders with the user's own phases: ``INTERLITH_LIBRARY`` (several, separated as in PATH).
+
+    Left unset it is the folder ``library`` of the user's data folder. They may not exist.
+    """
+    named = os.environ.get("INTERLITH_LIBRARY")
+    if named:
+        return [Path(part) for part in named.split(os.pathsep) if part]
+    return [data_folder() / "library"]
 
 
-def load_phase(name: str, folder: Path = LIBRARY_FOLDER) -> PhaseFacts:
-    """Read one phase of the library.
+def list_phases(folder: Path | None = None) -> list[str]:
+    """Names of all phases in a folder, sorted; without one, the user's and the shipped ones."""
+    folders = [folder] if folder is not None else [*user_folders(), LIBRARY_FOLDER]
+    return sorted({path.stem for place in folders for path in place.glob("*.yaml")})
+
+
+def load_phase(name: str, folder: Path | None = None) -> PhaseFacts:
+    """Read one phase, from a folder or from the user's and then the shipped library.
 
     Raises
     ------
     InputError
-        If there is no such phase, or its file does not validate.
+        If there is no such phase (the message has the nearest names), or its file does not
+        validate.
     """
+    folders = [folder] if folder is not None else [*user_folders(), LIBRARY_FOLDER]
+    for place in folders:
+        path = place / f"{name}.yaml"
+        if path.is_file():
+            return _read(path)
+    known = list_phases(folder)
+    near = [one for one in known if one.split("-")[0] == name.split("-")[0]]
+    near += [one for one in difflib.get_close_matches(name, known, 5, 0.6) if one not in near]
+    hint = f"; near names are {', '.join(near)}" if near else ""
+    raise InputError(
+        f"the structure library has no phase '{name}'{hint}; `interlith library list` names all "
+        f"{len(known)}"
+    )
+
+
+def _read(path: Path) -> PhaseFacts:
     import yaml
 
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        near = [known for known in list_phases(folder) if known.split("-")[0] == name.split("-")[0]]
-        hint = f"; the library has {', '.join(near)}" if near else ""
-        raise InputError(
-            f"the structure library has no phase '{name}'{hint}; list_phases() names all "
-            f"{len(list_phases(folder))}"
-        )
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         facts = PhaseFacts.model_validate(content)
-    except (yaml.YAMLError, ValidationError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
         raise InputError(f"{path} is no description of a phase: {error}") from error
-    if facts.name != name:
+    if facts.name != path.stem:
         raise InputError(f"{path} describes '{facts.name}'; file stem and name must be the same")
     return facts
 
@@ -136,18 +207,18 @@ def build(facts: PhaseFacts, *, primitive: bool = False) -> Structure:
     Returns
     -------
     Structure
-        Ordered pymatgen structure, Angstrom.
+        pymatgen structure, Angstrom; with partial occupancies where the facts have them.
     """
     from pymatgen.core import Lattice, Structure
 
     lattice = Lattice.from_parameters(**facts.lattice.model_dump())
     rotations, translations = _operations(facts)
-    species: list[str] = []
+    species: list[dict[str, float]] = []
     positions: list[FloatArray] = []
     for site in facts.sites:
         orbit = _orbit(np.asarray(site.xyz), rotations, translations, lattice.matrix)
         positions.extend(orbit)
-        species.extend([site.element] * len(orbit))
+        species.extend([site.species] * len(orbit))
     structure = Structure(lattice, species, positions)
     return _primitive(structure) if primitive else structure
 
@@ -157,79 +228,28 @@ def _primitive(structure: Structure) -> Structure:
     import spglib
     from pymatgen.core import Structure
 
-    numbers = [site.specie.Z for site in structure]
-    cell: Any = (structure.lattice.matrix, structure.frac_coords, numbers)
-    found = spglib.standardize_cell(cell, to_primitive=True, no_idealize=True, symprec=1e-3)
+    found = spglib.standardize_cell(
+        symmetry_cell(structure), to_primitive=True, no_idealize=True, symprec=1e-3
+    )
     if found is None or len(found[2]) >= len(structure):
         return structure
-    species: Any = found[2]
-    return Structure(found[0], species, found[1])
+    kinds = _kinds(structure)
+    return Structure(found[0], [kinds[int(number) - 1] for number in found[2]], found[1])
 
 
-def check_phase(facts: PhaseFacts) -> list[str]:
-    """Everything that is wrong with a phase, in words; empty if it is sound.
-
-    The atoms must add up to the formula, oxidation states to no charge, no two atoms may be closer
-    than 0.6 covalent-radius sums, and spglib must find the stated space group (a lattice written
-    in P1 may have any).
-    """
-    structure = build(facts)
-    problems = [*_composition_problems(facts, structure), *_charge_problems(facts, structure)]
-    ratio, pair = closest_pair(structure)
-    if ratio < SMALLEST_DISTANCE_RATIO:
-        problems.append(f"{pair} are only {ratio:.2f} covalent-radius sums apart")
-    found = space_group_number(structure)
-    if found != facts.space_group and facts.space_group != 1:
-        problems.append(f"spglib finds space group {found}, the file says {facts.space_group}")
-    return problems
+def symmetry_cell(structure: Structure) -> Any:
+    """The cell as spglib takes it; sites with the same occupants get the same number."""
+    kinds = _kinds(structure)
+    numbers = [kinds.index(site.species) + 1 for site in structure]
+    return structure.lattice.matrix, structure.frac_coords, numbers
 
 
-def closest_pair(structure: Structure) -> tuple[float, str]:
-    """Shortest distance as a fraction of the covalent radii's sum, and the two elements."""
-    from ase.data import covalent_radii
-
-    radii = np.array([covalent_radii[site.specie.Z] for site in structure])
-    centres, neighbours, _, distances = structure.get_neighbor_list(
-        2.0 * SMALLEST_DISTANCE_RATIO * float(radii.max()) + 1.0
-    )
-    if len(distances) == 0:
-        return math.inf, ""
-    ratios = distances / (radii[centres] + radii[neighbours])
-    worst = int(np.argmin(ratios))
-    names = [structure[int(i)].specie.symbol for i in (centres[worst], neighbours[worst])]
-    return float(ratios[worst]), "-".join(sorted(names))
-
-
-def space_group_number(structure: Structure, symprec: float = 1e-2) -> int:
-    """International number that spglib finds; 0 if it finds none."""
-    import spglib
-
-    numbers = [site.specie.Z for site in structure]
-    cell: Any = (structure.lattice.matrix, structure.frac_coords, numbers)
-    found = spglib.get_symmetry_dataset(cell, symprec=symprec)
-    return 0 if found is None else int(found.number)
-
-
-def _composition_problems(facts: PhaseFacts, structure: Structure) -> list[str]:
-    from pymatgen.core import Composition
-
-    stated = Composition(facts.formula).fractional_composition
-    if structure.composition.fractional_composition.almost_equals(stated, rtol=1e-6):
-        return []
-    return [f"the sites add up to {structure.composition.formula}, the formula is {facts.formula}"]
-
-
-def _charge_problems(facts: PhaseFacts, structure: Structure) -> list[str]:
-    states = facts.oxidation_states
-    if states is None:
-        return []
-    amounts = structure.composition.get_el_amt_dict()
-    if set(states) != set(amounts):
-        return [
-            f"oxidation states are given for {sorted(states)}, the sites hold {sorted(amounts)}"
-        ]
-    charge = sum(states[element] * amount for element, amount in amounts.items()) / len(structure)
-    return [] if abs(charge) < CHARGE_TOLERANCE else [f"the charge is {charge:+.3f} per atom"]
+def _kinds(structure: Structure) -> list[Any]:
+    kinds: list[Any] = []
+    for site in structure:
+        if site.species not in kinds:
+            kinds.append(site.species)
+    return kinds
 
 
 def _operations(facts: PhaseFacts) -> tuple[FloatArray, FloatArray]:

@@ -75,7 +75,7 @@ class ReferenceSetMaker(Maker):
         InputError
             If a name is not in the library.
         """
-        names = list(names or list_phases(Path(self.library)))
+        names = list(names or _ordered_phases(Path(self.library)))
         for name in names:
             load_phase(name, Path(self.library))
         folder = str(Path(folder).resolve())
@@ -94,6 +94,11 @@ class ReferenceSetMaker(Maker):
             self.set_name,
         )
         return Flow([*jobs, collected], output=collected.output, name=self.name)
+
+
+def _ordered_phases(library: Path) -> list[str]:
+    """Phases with one atom a site: the others need an ordering before they have an energy."""
+    return [name for name in list_phases(library) if load_phase(name, library).is_ordered]
 
 
 @job

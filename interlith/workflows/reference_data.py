@@ -210,7 +210,7 @@ def _structure(result: PhaseResult) -> Any:
 def _flags(facts: PhaseFacts, result: PhaseResult, settings: ReferenceSettings) -> list[str]:
     """What a user of this phase's energy should know, in words."""
     flags = [KNOWN_DEVIATIONS[facts.name]] if facts.name in KNOWN_DEVIATIONS else []
-    elements = {site.element for site in facts.sites}
+    elements = {element for site in facts.sites for element in site.species}
     metals = sorted(elements & set(MAGNETIC_METALS))
     if metals and "O" in elements:
         flags.append(f"oxide of {', '.join(metals)}: good to 0.07 eV/atom only")

@@ -19,7 +19,8 @@ from interlith.engines.molecules import isolated_molecule
 from interlith.engines.potentials import potential
 from interlith.engines.relax import RelaxationRecord, rattle, relax
 from interlith.records import Record
-from interlith.structures.library import PhaseFacts, build, space_group_number
+from interlith.structures.checks import space_group_number
+from interlith.structures.library import PhaseFacts, build
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 
 from interlith.errors import InputError
+from interlith.structures.checks import check_phase, closest_pair, space_group_number
 from interlith.structures.library import (
     LIBRARY_FOLDER,
     PhaseFacts,
     build,
-    check_phase,
-    closest_pair,
     list_phases,
     load_phase,
-    space_group_number,
 )
 
 ROCK_SALT = {

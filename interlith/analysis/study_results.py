@@ -11,6 +11,7 @@ from interlith.analysis.reactions import OpenReactionRecord, ReactionRecord
 from interlith.analysis.windows import WindowRecord
 from interlith.provenance import Provenance
 from interlith.records import Record, ReferenceIdentity
+from interlith.structures.interface_records import SearchRecord
 
 Role = Literal["electrolyte", "anode", "cathode", "coating"]
 
@@ -55,5 +56,6 @@ class StudyResults(Record):
     interfaces: tuple[Interface, ...]
     coatings: ScreenRecord | None
     atmosphere: tuple[AtmosphereRecord, ...]
+    structures: tuple[SearchRecord, ...] = ()
     failures: tuple[StudyFailure, ...]
     provenance: Provenance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from interlith.cli.common import (
     JsonOption,
+    listed,
     missing_line,
     print_json,
     print_tables,
@@ -23,6 +25,9 @@ from interlith.formatting import format_value
 if TYPE_CHECKING:
     from interlith.workflows.study import Study
 
+SECONDS_PER_INTERFACE = 3.0
+"""Measured mean of the structure stage without a potential."""
+
 
 def assess(
     study_file: Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study.")],
@@ -30,7 +35,8 @@ def assess(
         Path | None, typer.Option("--out", "-o", help="Result folder (default: NAME-results).")
     ] = None,
     only: Annotated[
-        str | None, typer.Option(help="Stages to run, for example thermodynamics.")
+        str | None,
+        typer.Option(help="Stages to run, for example thermodynamics (which always runs)."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     as_json: JsonOption = False,
@@ -40,6 +46,9 @@ def assess(
 
     study = load_study(study_file)
     _check_stages(only)
+    if only is not None and "structures" not in listed(only):
+        stages = study.stages.model_copy(update={"structures": None})
+        study = study.model_copy(update={"stages": stages})
     if dry_run:
         _show_plan(study, as_json)
         return
@@ -56,8 +65,8 @@ def assess(
         output = run_flow(
             AssessMaker().make(study), lambda name, done, total: progress(done, total)
         )
-    results = StudyResults.model_validate(output)
-    write_results(results, folder)
+    results = StudyResults.model_validate(output["results"])
+    write_results(results, folder, output["files"] | _pictures(output["files"]))
     if as_json:
         print_json(results.to_json())
         return
@@ -65,14 +74,27 @@ def assess(
     print_tables(f"Report: {(folder / 'report.html').resolve()}")
 
 
+def _pictures(files: Mapping[str, str]) -> dict[str, bytes]:
+    """A picture of each structure, beside its file."""
+    from interlith.report.structure_pictures import picture_of
+    from interlith.structures.formats import parse_content
+
+    return {
+        name.removesuffix(".extxyz") + ".png": picture_of(
+            parse_content(text, "extxyz", name).structure
+        )
+        for name, text in files.items()
+        if name.endswith(".extxyz")
+    }
+
+
 def _check_stages(only: str | None) -> None:
     from interlith.workflows.study import AVAILABLE_STAGES
 
-    for stage in (only or "").split(","):
-        if stage.strip() and stage.strip() not in AVAILABLE_STAGES:
+    for stage in listed(only):
+        if stage not in AVAILABLE_STAGES:
             raise InputError(
-                f"--only {stage.strip()} cannot be run; this version runs "
-                f"{', '.join(AVAILABLE_STAGES)}"
+                f"--only {stage} cannot be run; this version runs {', '.join(AVAILABLE_STAGES)}"
             )
 
 
@@ -82,14 +104,19 @@ def _show_plan(study: Study, as_json: bool) -> None:
     found = [{"role": role, "formula": formula} for role, formula in materials(study)]
     pairs = [f"{a[1]} | {b[1]}" for a, b in contacts(study)]
     n_jobs = len(found) + len(pairs) + 2 + bool(study.coatings and study.cathode)
+    building = study.stages.structures is not None
+    seconds = 120.0 if study.coatings == "all" else 2.0 + 0.3 * n_jobs
+    if building:
+        n_jobs += len(pairs)
+        seconds += SECONDS_PER_INTERFACE * len(pairs)
     plan = {
         "name": study.name,
-        "stages": ["thermodynamics"],
+        "stages": ["thermodynamics", *(["structures"] if building else [])],
         "not_available": list(study.missing_stages()),
         "components": found,
         "interfaces": pairs,
         "jobs": n_jobs,
-        "estimated_time_s": 120.0 if study.coatings == "all" else 2.0 + 0.3 * n_jobs,
+        "estimated_time_s": seconds,
         "reference": study.stages.thermodynamics.reference,
     }
     if as_json:
@@ -127,6 +154,11 @@ def _show(data: dict[str, Any]) -> None:
         for pair in data["interfaces"]
         if pair["interphase"]
     ]
+    if data["structures"]:
+        from interlith.cli.build_interfaces import interface_table
+
+        rows = [row for search in data["structures"] for row in search["candidates"]]
+        parts.append(interface_table("Explicit interfaces", rows))
     lacking = {f for c in data["components"] for f in (c["window"] or {}).get("missing_phases", ())}
     if lacking:
         parts.append(missing_line(sorted(lacking)))

@@ -15,6 +15,7 @@ from importlib.resources import files
 from interlith.analysis.study_results import StudyResults
 from interlith.report import trust
 from interlith.report.air import air
+from interlith.report.built import built
 from interlith.report.elements import Html, formula, markup, tag
 from interlith.report.formation import formation
 from interlith.report.screening import coatings
@@ -24,6 +25,7 @@ NAVIGATION = (
     ("stable", "Is it stable?"),
     ("forms", "What forms?"),
     ("coating", "Which coating?"),
+    ("built", "What was built?"),
     ("air", "Air and moisture"),
     ("sure", "How sure are we?"),
     ("failed", "What failed"),
@@ -51,6 +53,7 @@ def render(results: StudyResults) -> str:
         stability(results),
         formation(results),
         coatings(results),
+        built(results),
         air(results),
         trust.certainty(results),
         trust.failures(results),
@@ -65,7 +68,11 @@ def render(results: StudyResults) -> str:
         + tag("title", f"{results.name}: interface report")
         + f"\n<style>\n{style}</style>"
     )
-    links = [tag("li", tag("a", title, href=f"#{name}")) for name, title in NAVIGATION]
+    links = [
+        tag("li", tag("a", title, href=f"#{name}"))
+        for name, title in NAVIGATION
+        if name != "built" or results.structures
+    ]
     body = "\n".join(
         (
             tag("a", "Skip to the answers", href="#content", class_="skip"),

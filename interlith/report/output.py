@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from interlith.analysis.study_results import StudyResults
@@ -41,8 +42,10 @@ def check_writable(folder: Path) -> None:
         ) from error
 
 
-def write_results(results: StudyResults, folder: Path) -> None:
-    """Write ``results.json`` and ``report.html``, replacing an earlier result as a whole.
+def write_results(
+    results: StudyResults, folder: Path, files: Mapping[str, str | bytes] | None = None
+) -> None:
+    """Write ``results.json``, ``report.html`` and further files, replacing an earlier result.
 
     Everything is written into a new folder beside the target first, so that a full disk leaves
     the earlier result untouched and no half-written one.
@@ -62,6 +65,9 @@ def write_results(results: StudyResults, folder: Path) -> None:
     try:
         _write(fresh / MARKER, json.dumps(results.to_json(), indent=1, allow_nan=False))
         _write(fresh / "report.html", render(results))
+        for name, content in (files or {}).items():
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            _write(fresh / name, content)
         fresh.chmod(0o755)
         _swap(fresh, folder)
     except OSError as error:
@@ -73,9 +79,9 @@ def write_results(results: StudyResults, folder: Path) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
+def _write(path: Path, content: str | bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
 

@@ -42,9 +42,14 @@ from interlith.analysis.uncertainty import reaction_sigma, window_sigma
 from interlith.analysis.windows import ION, stability_window
 from interlith.errors import InputError, InterlithError
 from interlith.provenance import provenance
+from interlith.structures.interface_plans import InterfaceOptions
+from interlith.structures.interface_records import SearchRecord
+from interlith.workflows.structures import Built, interfaces, ordered_side
 from interlith.workflows.study import Study
 
 Material = tuple[Role, str]
+STRUCTURE_FOLDER = "structures"
+STRUCTURE_FORMATS = ("cif", "extxyz")
 
 
 @dataclass
@@ -74,6 +79,11 @@ class AssessMaker(Maker):
         if study.coatings and study.cathode:
             others.append(_job(screen_job, "coating screen", data))
         others.append(_job(atmosphere_job, "air and moisture", data))
+        if study.stages.structures is not None:
+            others += [
+                _job(structure_job, f"structure {a[1]} | {b[1]}", data, a, b)
+                for a, b in contacts(study)
+            ]
         parts = [*components, *interfaces, *others]
         last = _job(collect_job, "collect", data, [part.output for part in parts], started)
         return Flow([*parts, last], output=last.output, name=f"{self.name} {study.name}")
@@ -216,6 +226,41 @@ def assess_coatings(study: Study) -> ScreenRecord:
     )
 
 
+def build_contact(study: Study, a: Material, b: Material) -> Built[SearchRecord]:
+    """Explicit interfaces of two materials of a study that has the structure stage.
+
+    Raises
+    ------
+    InputError
+        If the study has none, a crystal is not known, or nothing lies within the limits.
+    """
+    settings = study.stages.structures
+    if settings is None:
+        raise InputError("the study has no stage 'structures'; add it under stages")
+    options = InterfaceOptions(
+        max_atoms=settings.max_atoms,
+        max_strain=settings.max_strain,
+        max_area_angstrom2=settings.max_area_angstrom2,
+        thickness_a_angstrom=settings.thickness_angstrom,
+        thickness_b_angstrom=settings.thickness_angstrom,
+        vacuum_angstrom=settings.vacuum_angstrom,
+        count=settings.count,
+        seed=settings.seed,
+    )
+    lower, upper = (
+        ordered_side(role, study.crystals.get(formula, formula), settings.max_atoms, settings.seed)
+        for role, formula in (a, b)
+    )
+    return interfaces(
+        lower,
+        upper,
+        options,
+        rank_by=settings.rank_by,
+        formats=STRUCTURE_FORMATS,
+        folder=STRUCTURE_FOLDER,
+    )
+
+
 def _guarded(step: str, subject: str, work: Callable[[], Any]) -> dict[str, Any]:
     """Result of a step, or the failure as a record: one bad material stops nothing else."""
     try:
@@ -249,6 +294,18 @@ def screen_job(study: dict[str, Any]) -> dict[str, Any]:
 
 
 @job
+def structure_job(study: dict[str, Any], a: Material, b: Material) -> dict[str, Any]:
+    """Explicit interfaces of one pair, with their files as text."""
+    asked = Study.model_validate(study)
+
+    def work() -> dict[str, Any]:
+        built = build_contact(asked, a, b)
+        return {"record": built.record.to_json(), "files": built.texts(STRUCTURE_FORMATS)}
+
+    return _guarded("structures", f"{a[1]} | {b[1]}", work)
+
+
+@job
 def atmosphere_job(study: dict[str, Any]) -> dict[str, Any]:
     """Reaction of the electrolyte with water and carbon dioxide."""
     asked = Study.model_validate(study)
@@ -263,8 +320,15 @@ def atmosphere_job(study: dict[str, Any]) -> dict[str, Any]:
 def collect_job(
     study: dict[str, Any], parts: list[dict[str, Any]], started: float
 ) -> dict[str, Any]:
-    """Everything in one record."""
-    return collect(Study.model_validate(study), parts, time.time() - started).to_json()
+    """Everything in one record, and the files that belong to it, by their path in the folder."""
+    results = collect(Study.model_validate(study), parts, time.time() - started)
+    files = {
+        f"{STRUCTURE_FOLDER}/{name}": text
+        for part in parts
+        if "structures" in part
+        for name, text in part["structures"]["files"].items()
+    }
+    return {"results": results.to_json(), "files": files}
 
 
 def collect(study: Study, parts: list[dict[str, Any]], wall_time_s: float) -> StudyResults:
@@ -299,6 +363,11 @@ def collect(study: Study, parts: list[dict[str, Any]], wall_time_s: float) -> St
         ),
         coatings=ScreenRecord.model_validate(screens[0]) if screens else None,
         atmosphere=tuple(chain.from_iterable(p["atmosphere"] for p in parts if "atmosphere" in p)),
+        structures=tuple(
+            SearchRecord.model_validate(p["structures"]["record"])
+            for p in parts
+            if "structures" in p
+        ),
         failures=tuple(failures),
         provenance=provenance(study.stages.thermodynamics.seed, wall_time_s),
     )

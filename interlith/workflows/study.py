@@ -59,26 +59,55 @@ class Thermodynamics(_Settings):
         return value
 
 
+class Structures(_Settings):
+    """Limits of the interfaces that the structure stage builds, one search per contact.
+
+    Attributes
+    ----------
+    count : int
+        Cells to build for each contact.
+    rank_by : str or None
+        Potential that ranks lateral shifts and gaps, such as 7net-0.
+    """
+
+    max_atoms: int = Field(400, ge=2)
+    max_strain: float = Field(0.05, gt=0, le=0.2)
+    max_area_angstrom2: float = Field(400.0, gt=0)
+    thickness_angstrom: float = Field(10.0, gt=0, le=200)
+    vacuum_angstrom: float | None = Field(None, ge=0)
+    count: int = Field(1, ge=1, le=20)
+    rank_by: str | None = None
+    seed: int = 0
+
+
 class Stages(_Settings):
     """What to run; left out = thermodynamics only."""
 
     thermodynamics: Thermodynamics = Thermodynamics()
-    structures: dict[str, Any] | None = None
+    structures: Structures | None = None
     md: dict[str, Any] | None = None
     dft: dict[str, Any] | None = None
 
 
-AVAILABLE_STAGES = ("thermodynamics",)
+AVAILABLE_STAGES = ("thermodynamics", "structures")
 
 
 class Study(_Settings):
-    """A validated study."""
+    """A validated study.
+
+    Attributes
+    ----------
+    crystals : dict
+        Library name or structure file behind a formula; what was written as a name or a path in
+        the place of a formula is entered by itself.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     electrolyte: str
     anode: str | None = None
     cathode: Cathode | None = None
     coatings: tuple[str, ...] | Literal["all"] = ()
+    crystals: dict[str, str] = Field(default_factory=dict)
     stages: Stages = Stages()
 
     @field_validator("cathode", mode="before")
@@ -184,12 +213,22 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
 
 
 def _resolved(study: Study, folder: Path) -> Study:
-    changes: dict[str, Any] = {"electrolyte": resolve_material(study.electrolyte, folder)}
+    crystals = dict(study.crystals)
+
+    def formula(text: str) -> str:
+        found = resolve_material(text, folder)
+        if found != text:
+            is_file = (folder / text).is_file()
+            crystals.setdefault(found, str((folder / text).resolve()) if is_file else text)
+        return found
+
+    changes: dict[str, Any] = {"electrolyte": formula(study.electrolyte)}
     if study.anode:
-        changes["anode"] = resolve_material(study.anode, folder)
+        changes["anode"] = formula(study.anode)
     if study.cathode:
-        material = resolve_material(study.cathode.material, folder)
+        material = formula(study.cathode.material)
         changes["cathode"] = study.cathode.model_copy(update={"material": material})
+    changes["crystals"] = crystals
     thermodynamics = study.stages.thermodynamics
     if Path(thermodynamics.reference).suffix:
         beside = folder / thermodynamics.reference

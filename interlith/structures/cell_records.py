@@ -1,0 +1,216 @@
+"""What bulk cells, orderings, slabs, glasses and grain boundaries say in JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from interlith.provenance import Provenance
+from interlith.records import Record
+from interlith.structures.checks import closest_pair
+from interlith.structures.glass import MeltQuench
+from interlith.structures.interface_records import DropRecord
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from interlith.structures.grain_boundaries import GrainBoundary
+    from interlith.structures.ordering import OrderedCell
+    from interlith.structures.slabs import Slab
+
+
+class CellRecord(Record):
+    """A cell and its files.
+
+    Attributes
+    ----------
+    min_distance_ratio : float
+        Shortest distance in covalent-radius sums, between ``closest_pair``.
+    """
+
+    file: str | None
+    files: dict[str, str]
+    formula: str
+    n_atoms: int
+    volume_angstrom3: float
+    density_g_cm3: float
+    min_distance_ratio: float
+    closest_pair: str
+
+
+class OrderedRecord(CellRecord):
+    """One ordered arrangement.
+
+    Attributes
+    ----------
+    ewald_ev_per_atom : float
+        Electrostatic energy with formal charges, before any relaxation; for comparison only.
+    energy_ev_per_atom : float or None
+        By the potential; None without one.
+    """
+
+    ewald_ev_per_atom: float
+    energy_ev_per_atom: float | None
+    relaxed: bool
+
+
+class SlabRecord(CellRecord):
+    """One slab.
+
+    Attributes
+    ----------
+    termination, bottom : str
+        Top and bottom planes as cut, per in-plane cell, with their numbers.
+    excess_per_nm2 : dict
+        Atoms beyond the bulk's composition, both faces together.
+    tasker : int or None
+        1: neutral planes; 2: charged planes, no surface charge; 3: polar as cut.
+    """
+
+    miller: tuple[int, int, int]
+    termination: str
+    termination_index: int
+    bottom: str
+    thickness_angstrom: float
+    area_angstrom2: float
+    symmetric: bool
+    stoichiometric: bool
+    breaks_polyanion: bool
+    broken_bonds_per_nm2: float
+    tasker: int | None
+    charge_e: float | None
+    dipole_e_per_angstrom: float | None
+    excess_per_nm2: dict[str, float]
+    excess_reference: str
+    removed: dict[str, int]
+    moved: dict[str, int]
+
+
+class BoundaryRecord(CellRecord):
+    """A cell with two equal tilt boundaries."""
+
+    sigma: int
+    axis: tuple[int, int, int]
+    plane: tuple[int, int, int]
+    angle_deg: float
+    area_angstrom2: float
+    grain_angstrom: float
+
+
+class CellsRecord(Record):
+    """Result of ``interlith build bulk`` and ``build grain-boundary``."""
+
+    schema_version: int = 1
+    material: str
+    source: str
+    candidates: tuple[BoundaryRecord | CellRecord, ...]
+    provenance: Provenance
+
+
+class SlabsRecord(Record):
+    """Result of ``interlith build slab``."""
+
+    schema_version: int = 1
+    material: str
+    source: str
+    candidates: tuple[SlabRecord, ...]
+    considered: int
+    dropped: tuple[DropRecord, ...]
+    provenance: Provenance
+
+
+class OrderingRecord(Record):
+    """Result of ``interlith build order``.
+
+    Attributes
+    ----------
+    composition_error : float
+        Largest difference of atomic fractions between what was asked and what was made.
+    notes : tuple of str
+        How a doped composition was put onto the host, in words.
+    """
+
+    schema_version: int = 1
+    material: str
+    source: str
+    formula_asked: str
+    formula_made: str
+    composition_error: float
+    method: str
+    considered: int
+    duplicates: int
+    candidates: tuple[OrderedRecord, ...]
+    notes: tuple[str, ...]
+    potential: dict[str, object] | None
+    provenance: Provenance
+
+
+class GlassRecord(CellRecord):
+    """Result of ``interlith build glass``: a random packing, and how to make a glass of it."""
+
+    schema_version: int = 1
+    composition_error: float
+    polyanions: int
+    protocol: MeltQuench
+    provenance: Provenance
+
+
+def cell_facts(structure: Structure, files: dict[str, str]) -> dict[str, Any]:
+    """What every cell's record holds."""
+    ratio, pair = closest_pair(structure)
+    return {
+        "file": next(iter(files.values()), None),
+        "files": files,
+        "formula": structure.composition.formula.replace(" ", ""),
+        "n_atoms": len(structure),
+        "volume_angstrom3": round(float(structure.volume), 4),
+        "density_g_cm3": round(float(structure.density), 4),
+        "min_distance_ratio": round(ratio, 4),
+        "closest_pair": pair,
+    }
+
+
+def ordered_record(cell: OrderedCell, files: dict[str, str]) -> OrderedRecord:
+    """The record of an ordered cell."""
+    return OrderedRecord(
+        **cell_facts(cell.structure, files),
+        ewald_ev_per_atom=cell.ewald_ev_per_atom,
+        energy_ev_per_atom=cell.energy_ev_per_atom,
+        relaxed=cell.relaxed,
+    )
+
+
+def slab_record(slab: Slab, files: dict[str, str]) -> SlabRecord:
+    """The record of a slab."""
+    return SlabRecord(
+        **cell_facts(slab.structure, files),
+        miller=slab.miller,
+        termination=f"{slab.top.label} ({slab.top.index})",
+        termination_index=slab.top.index,
+        bottom=f"{slab.bottom.label} ({slab.bottom.index})",
+        thickness_angstrom=round(slab.thickness_angstrom, 6),
+        area_angstrom2=round(slab.area_angstrom2, 6),
+        symmetric=slab.symmetric,
+        stoichiometric=slab.stoichiometric,
+        breaks_polyanion=slab.top.breaks_polyanion,
+        broken_bonds_per_nm2=round(slab.top.broken_bonds_per_nm2, 6),
+        tasker=slab.tasker,
+        charge_e=slab.charge_e,
+        dipole_e_per_angstrom=slab.dipole_e_per_angstrom,
+        excess_per_nm2=slab.excess_per_nm2,
+        excess_reference=slab.excess_reference,
+        removed=slab.removed,
+        moved=slab.moved,
+    )
+
+
+def boundary_record(boundary: GrainBoundary, files: dict[str, str]) -> BoundaryRecord:
+    """The record of a grain boundary."""
+    return BoundaryRecord(
+        **cell_facts(boundary.structure, files),
+        sigma=boundary.sigma,
+        axis=boundary.axis,
+        plane=boundary.plane,
+        angle_deg=round(boundary.angle_deg, 4),
+        area_angstrom2=round(boundary.area_angstrom2, 4),
+        grain_angstrom=round(boundary.grain_angstrom, 4),
+    )

@@ -1,0 +1,286 @@
+"""Bulk cells, orderings, slabs, glasses and grain boundaries as records with their structures.
+
+>>> slabs("LiCl", (0, 0, 1), min_thickness_angstrom=8.0).record.candidates[0].stoichiometric
+True
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from interlith.engines.potentials import potential
+from interlith.errors import InputError
+from interlith.provenance import provenance
+from interlith.structures.cell_records import (
+    CellRecord,
+    CellsRecord,
+    GlassRecord,
+    OrderingRecord,
+    SlabRecord,
+    SlabsRecord,
+    boundary_record,
+    cell_facts,
+    ordered_record,
+    slab_record,
+)
+from interlith.structures.doping import dope
+from interlith.structures.glass import MeltQuench, pack_glass
+from interlith.structures.grain_boundaries import tilt_boundary
+from interlith.structures.interface_records import drop_records
+from interlith.structures.ordering import order
+from interlith.structures.reading import Material, read_material, require_ordered
+from interlith.structures.slabs import make_slab
+from interlith.structures.terminations import terminations
+from interlith.workflows.structures import (
+    Built,
+    energy_function,
+    file_names,
+    plain_name,
+    relax_function,
+)
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+Triple = tuple[int, int, int]
+
+
+def bulk(
+    name_or_path: str,
+    *,
+    repeat: Triple = (1, 1, 1),
+    primitive: bool = False,
+    max_atoms: int = 400,
+    formats: Sequence[str] = ("cif",),
+    folder: str = "",
+) -> Built[CellsRecord]:
+    """A crystal as it stands in the library or a file, repeated.
+
+    Raises
+    ------
+    InputError
+        If it is not known or cannot be read, a repeat is not positive, or the cell has more atoms
+        than the budget.
+    """
+    begin = time.monotonic()
+    if min(repeat) < 1:
+        raise InputError(f"a cell cannot be repeated {repeat} times; give three positive integers")
+    material = read_material(name_or_path)
+    cell = material.structure.get_primitive_structure() if primitive else material.structure
+    n_atoms = len(cell) * repeat[0] * repeat[1] * repeat[2]
+    if n_atoms > max_atoms:
+        raise InputError(
+            f"{material.name} repeated {repeat} has {n_atoms} sites, the budget is {max_atoms}; "
+            "repeat it less or raise --max-atoms"
+        )
+    cell = cell.make_supercell(repeat, in_place=False)
+    name = plain_name(material.name)
+    record = CellRecord(**cell_facts(cell, file_names(name, formats, folder)))
+    return _cells(material, (record,), {name: cell}, begin, None)
+
+
+def ordered(
+    name_or_path: str,
+    *,
+    formula: str | None = None,
+    sites: Mapping[str, str] | None = None,
+    anti_site: float | None = None,
+    max_atoms: int = 200,
+    count: int = 5,
+    seed: int = 0,
+    rank_by: str | None = None,
+    relax_best: bool = False,
+    formats: Sequence[str] = ("cif",),
+    folder: str = "",
+) -> Built[OrderingRecord]:
+    """Ordered cells of a disordered crystal, or of a host doped to a formula.
+
+    Parameters
+    ----------
+    formula : str, optional
+        Composition to dope the crystal to, with it as the host.
+    sites : mapping, optional
+        Which element of the host a dopant replaces.
+    anti_site : float, optional
+        Argyrodites: fraction of the free-sulfide sites that hold the halogen.
+    rank_by : str, optional
+        Potential that ranks the arrangements; electrostatics alone without one.
+    relax_best : bool
+        Relax the best with it, and rank by the relaxed energy.
+    """
+    begin = time.monotonic()
+    material = read_material(name_or_path)
+    structure, states = material.structure, material.oxidation_states
+    notes: tuple[str, ...] = ()
+    if formula is not None:
+        doped = dope(structure, formula, states, sites=sites)
+        structure, states, notes = doped.structure, doped.oxidation_states, doped.notes
+        notes = (*(str(placement) for placement in doped.placements), *notes)
+    identity = potential(rank_by).identity.to_json() if rank_by else None
+    found = order(
+        structure,
+        states,
+        max_atoms=max_atoms,
+        count=count,
+        seed=seed,
+        energy=energy_function(rank_by) if rank_by else None,
+        relax=relax_function(rank_by) if rank_by and relax_best else None,
+        anti_site=anti_site,
+        formula=formula,
+    )
+    names = [
+        f"{plain_name(formula or material.name)}_{i:02d}" for i, _ in enumerate(found.cells, 1)
+    ]
+    record = OrderingRecord(
+        material=material.name,
+        source=material.source,
+        formula_asked=found.formula_asked,
+        formula_made=found.formula_made,
+        composition_error=found.composition_error,
+        method=found.method,
+        considered=found.n_considered,
+        duplicates=found.n_duplicates,
+        candidates=tuple(
+            ordered_record(cell, file_names(name, formats, folder))
+            for cell, name in zip(found.cells, names, strict=True)
+        ),
+        notes=notes,
+        potential=identity,
+        provenance=provenance(seed, time.monotonic() - begin),
+    )
+    return Built(record, {n: cell.structure for n, cell in zip(names, found.cells, strict=True)})
+
+
+def slabs(
+    name_or_path: str,
+    miller: Triple,
+    *,
+    min_thickness_angstrom: float = 10.0,
+    termination: int | None = None,
+    vacuum_angstrom: float = 15.0,
+    repair: bool = True,
+    max_atoms: int = 400,
+    formats: Sequence[str] = ("cif",),
+    folder: str = "",
+) -> Built[SlabsRecord]:
+    """A slab for each inequivalent termination of a plane, or for one of them.
+
+    Both faces are equal where the crystal allows it; otherwise the slab has the bulk's composition.
+    """
+    begin = time.monotonic()
+    material = read_material(name_or_path, for_slabs=True)
+    require_ordered(material.structure, material.name)
+    states = material.oxidation_states
+    cuts = terminations(material.structure, miller, oxidation_states=states)
+    if termination is not None and not 0 <= termination < len(cuts):
+        raise InputError(
+            f"plane {miller} of {material.name} has no termination {termination}; there are "
+            f"{', '.join(f'{cut.index} ({cut.label})' for cut in cuts)}"
+        )
+    made: dict[str, Structure] = {}
+    records: list[SlabRecord] = []
+    dropped: Counter[str] = Counter()
+    for cut in cuts if termination is None else (cuts[termination],):
+        try:
+            slab = make_slab(
+                material.structure,
+                miller,
+                cut,
+                min_thickness_angstrom=min_thickness_angstrom,
+                symmetric=cut.mirror_cut is not None,
+                repair=repair and cut.tasker == 3,
+                vacuum_angstrom=vacuum_angstrom,
+                oxidation_states=states,
+                max_atoms=max_atoms,
+            )
+        except InputError as error:
+            dropped[str(error)] += 1
+            continue
+        plane = "".join(str(index).replace("-", "m") for index in slab.miller)
+        name = f"{plain_name(material.name)}_{plane}_{cut.index}"
+        made[name] = slab.structure
+        records.append(slab_record(slab, file_names(name, formats, folder)))
+    if not records:
+        raise InputError("; ".join(dropped))
+    record = SlabsRecord(
+        material=material.name,
+        source=material.source,
+        candidates=tuple(records),
+        considered=len(records) + sum(dropped.values()),
+        dropped=drop_records(dropped),
+        provenance=provenance(None, time.monotonic() - begin),
+    )
+    return Built(record, made)
+
+
+def glass(
+    formula: str,
+    density_g_cm3: float,
+    n_atoms: int,
+    *,
+    seed: int = 0,
+    units: bool = True,
+    formats: Sequence[str] = ("cif",),
+    folder: str = "",
+) -> Built[GlassRecord]:
+    """A random packing to start a melt-quench from, and the protocol of it."""
+    begin = time.monotonic()
+    packed = pack_glass(formula, density_g_cm3, n_atoms, seed=seed, units=units)
+    name = f"{plain_name(formula)}_glass_{seed}"
+    record = GlassRecord(
+        **cell_facts(packed.structure, file_names(name, formats, folder)),
+        composition_error=packed.composition_error,
+        polyanions=packed.n_units,
+        protocol=MeltQuench(formula=formula, density_g_cm3=density_g_cm3, seed=seed),
+        provenance=provenance(seed, time.monotonic() - begin),
+    )
+    return Built(record, {name: packed.structure})
+
+
+def grain_boundary(
+    name_or_path: str,
+    sigma: int,
+    axis: Triple,
+    plane: Triple | None = None,
+    *,
+    min_grain_angstrom: float = 10.0,
+    max_atoms: int = 400,
+    rank_by: str | None = None,
+    formats: Sequence[str] = ("cif",),
+    folder: str = "",
+) -> Built[CellsRecord]:
+    """A cell with two symmetric tilt boundaries of a cubic crystal."""
+    begin = time.monotonic()
+    material = read_material(name_or_path, for_slabs=True)
+    require_ordered(material.structure, material.name)
+    boundary = tilt_boundary(
+        material.structure,
+        sigma,
+        axis,
+        plane,
+        min_grain_angstrom=min_grain_angstrom,
+        max_atoms=max_atoms,
+        energy=energy_function(rank_by) if rank_by else None,
+    )
+    name = f"{plain_name(material.name)}_sigma{sigma}"
+    record = boundary_record(boundary, file_names(name, formats, folder))
+    return _cells(material, (record,), {name: boundary.structure}, begin, None)
+
+
+def _cells(
+    material: Material,
+    records: tuple[CellRecord, ...],
+    structures: dict[str, Structure],
+    begin: float,
+    seed: int | None,
+) -> Built[CellsRecord]:
+    record = CellsRecord(
+        material=material.name,
+        source=material.source,
+        candidates=records,
+        provenance=provenance(seed, time.monotonic() - begin),
+    )
+    return Built(record, structures)

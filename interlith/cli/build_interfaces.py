@@ -58,8 +58,10 @@ def interface(
     allow_broken_polyanions: Annotated[
         bool, typer.Option(help="Also cut through covalent bonds such as P-S.")
     ] = False,
-    region_a: Annotated[str, typer.Option(help="Name of the lower region.")] = "anode",
-    region_b: Annotated[str, typer.Option(help="Name of the upper region.")] = "electrolyte",
+    region_a: Annotated[
+        str | None, typer.Option(help="Name of the lower region; else its role in the library.")
+    ] = None,
+    region_b: Annotated[str | None, typer.Option(help="Name of the upper region.")] = None,
     rank: RankOption = None,
     relax: Annotated[bool, typer.Option(help="Relax the best shifts with it.")] = False,
     seed: SeedOption = 0,
@@ -70,7 +72,7 @@ def interface(
 ) -> None:
     """Interfaces of two crystals: matched, terminated, registered, ranked."""
     from interlith.structures.interface_plans import InterfaceOptions
-    from interlith.workflows.structures import interfaces, side
+    from interlith.workflows.structures import interfaces, two_sides
 
     if relax and rank is None:
         raise InputError("--relax needs a potential; name one with --rank, for example 7net-0")
@@ -93,7 +95,7 @@ def interface(
         seed=seed,
     )
     check_folder(out)
-    sides = side(region_a, a), side(region_b, b)
+    sides = two_sides(a, b, region_a, region_b)
     with progress_bar(f"{a} | {b}", shown=rank is not None and sys.stderr.isatty()) as progress:
         built = interfaces(
             *sides,

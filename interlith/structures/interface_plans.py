@@ -32,6 +32,8 @@ ATOM_MARGIN = 1.5
 """Areas are searched up to this times what the atom budget allows at bulk densities."""
 SEVERED_WEIGHT = 0.02
 """What one severed bond per nm2 counts against filling the strain or atom limit."""
+VALENCE_WEIGHT = 0.05
+"""What one severed valence per nm2 counts, in an ionic crystal."""
 REPAIR_WEIGHT = 0.05
 """What one ion per nm2 counts that a repair took away or moved."""
 SAME_HEIGHT = 1e-3
@@ -383,10 +385,12 @@ def _cost(
 
 
 def hardship(slab: Slab) -> float:
-    """A cheap stand-in for the surface energy: bonds severed, ions taken away."""
+    """A cheap stand-in for the surface energy: bonds or valences severed, ions taken away."""
     ions = sum(slab.removed.values()) + sum(slab.moved.values())
-    repaired = 100.0 * ions / slab.area_angstrom2
-    return SEVERED_WEIGHT * slab.top.broken_bonds_per_nm2 + REPAIR_WEIGHT * repaired
+    repaired = REPAIR_WEIGHT * 100.0 * ions / slab.area_angstrom2
+    if slab.top.severed_valence_per_nm2:
+        return VALENCE_WEIGHT * slab.top.severed_valence_per_nm2 + repaired
+    return SEVERED_WEIGHT * slab.top.broken_bonds_per_nm2 + repaired
 
 
 def _rank(plan: Plan) -> tuple[object, ...]:
@@ -430,7 +434,7 @@ def _why_none(
         for one in {_key(s): s for s in surfaces_a}.values()
         for other in {_key(s): s for s in surfaces_b}.values()
     ]
-    return f"{asked}: {nearest_of(misses).message}"
+    return f"{asked}: {nearest_of(misses).nearest}"
 
 
 def _planes(planes: Sequence[Miller]) -> str:

@@ -167,11 +167,11 @@ def load_phase(name: str, folder: Path | None = None) -> PhaseFacts:
         validate.
     """
     folders = [folder] if folder is not None else [*user_folders(), LIBRARY_FOLDER]
-    for place in folders:
+    known = list_phases(folder)
+    for place in folders if name in known else ():
         path = place / f"{name}.yaml"
         if path.is_file():
             return _read(path)
-    known = list_phases(folder)
     near = [one for one in known if one.split("-")[0] == name.split("-")[0]]
     near += [one for one in difflib.get_close_matches(name, known, 5, 0.6) if one not in near]
     hint = f"; near names are {', '.join(near)}" if near else ""

@@ -294,22 +294,6 @@ def pareto_front(
     return tuple(front)
 
 
-def shift_cell(match: Match) -> FloatArray:
-    """Cell of distinct lateral shifts of one side against the other, (2, 2) rows, Angstrom.
-
-    The lattice that the strained primitive lattices of both sides generate together, found in
-    integers: shifting by a lattice vector of either side is a vector of it, and changes nothing.
-    """
-    common = math.lcm(match.n_a, match.n_b)
-    rows = [
-        supercell * (common // plane.determinant(supercell))
-        for supercell in plane.adjugates(np.array([match.supercell_a, match.supercell_b]))
-    ]
-    basis = plane.generated_lattice(np.concatenate(rows))
-    reduced, _ = plane.reduce_cells((basis @ match.cell / common)[None])
-    return np.asarray(reduced[0], dtype=np.float64)
-
-
 def shift_grid(cell: npt.ArrayLike, spacing_angstrom: float) -> FloatArray:
     """(n, 2) fractional shifts on a regular grid of a cell, no coarser than a spacing; 0 is first.
 

@@ -165,8 +165,8 @@ def order(
     structure : Structure
         With partial occupancies; one without comes back as it is.
     oxidation_states : mapping
-        Element symbol to formal charge; averages such as Mn 3.5 are fine. None for alloys only:
-        their arrangements all cost the same, and are random.
+        Element symbol to formal charge; averages such as Mn 3.5 are fine. None takes what is
+        written on the sites; alloys need none, their arrangements all cost the same.
     max_atoms : int
         Budget for the ordered cell.
     count : int
@@ -203,7 +203,9 @@ def order(
     effort = effort or Effort()
     _check_numbers(max_atoms, count, candidates, seed)
     elements = list(dict.fromkeys(e for held in occupants_of(structure) for e in held))
-    charges = check_oxidation_states(elements, oxidation_states or _of_metals(elements))
+    charges = check_oxidation_states(
+        elements, oxidation_states or _written(structure) or _of_metals(elements)
+    )
     if anti_site is not None:
         structure = set_anti_sites(structure, anti_site)
     target = read_formula(formula).get_el_amt_dict() if formula else _amounts(structure)
@@ -252,6 +254,20 @@ def _search(
         method = "annealing"
         found = anneal(gas, wanted, chains=effort.chains, sweeps=effort.sweeps, seed=seed)
     return _distinct_cells(_cells(chosen.cell, gas, names, found)), found, method
+
+
+def _written(structure: Structure) -> dict[str, float] | None:
+    """Oxidation states of a decorated structure, averaged over each element's sites."""
+    sums: dict[str, list[float]] = {}
+    for site in structure:
+        for kind, amount in site.species.items():
+            state = getattr(kind, "oxi_state", None)
+            if state is None:
+                return None
+            total = sums.setdefault(kind.symbol, [0.0, 0.0])
+            total[0] += state * amount
+            total[1] += amount
+    return {element: charge / amount for element, (charge, amount) in sums.items()}
 
 
 def _of_metals(elements: Sequence[str]) -> dict[str, float] | None:

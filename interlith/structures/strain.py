@@ -24,14 +24,13 @@ import numpy as np
 import numpy.typing as npt
 
 from interlith.errors import InputError
-from interlith.units import ELEMENTARY_CHARGE_C
+from interlith.units import GPA_PER_EV_PER_ANGSTROM3
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 FloatArray = npt.NDArray[np.float64]
 Strain = tuple[float, float, float]
-GPA_PER_EV_PER_ANGSTROM3 = ELEMENTARY_CHARGE_C * 1e21
 
 
 @dataclass(frozen=True)

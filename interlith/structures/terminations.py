@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -94,6 +94,10 @@ class Termination:
         The element by which the bulk is counted.
     broken_bonds_per_nm2 : float
         Bonds that the cut severs.
+    severed_valence_per_nm2 : float or None
+        Electrostatic strengths (Pauling: a cation's charge over its coordination number) of those
+        bonds; what tells a cut between Li and O from one between Co and O. None where no oxidation
+        states were given.
     breaks_polyanion : bool
         One of them joins two non-metals or metalloids (P-S, P-O, Ge-S, C-C).
     surface_charge_e_per_nm2 : float or None
@@ -115,6 +119,7 @@ class Termination:
     excess_reference: str
     broken_bonds_per_nm2: float
     breaks_polyanion: bool
+    severed_valence_per_nm2: float | None = None
     surface_charge_e_per_nm2: float | None = None
     tasker: int | None = None
 
@@ -167,7 +172,8 @@ def terminations(
         return found
     cell = surface_cell(bulk, plane)
     neutral = _planes_neutral(cell, states, plane_tolerance_angstrom)
-    return tuple(_charged(one, cell, states, neutral) for one in found)
+    bonds = _bonds(keyed, plane)
+    return tuple(_charged(one, cell, states, neutral, bonds) for one in found)
 
 
 def charges_of(
@@ -240,7 +246,7 @@ def _terminations(
     cell = surface_cell(keyed.structure, miller)
     folded = cell.heights % cell.step_angstrom
     cuts, gaps, below = _cuts(folded, cell.step_angstrom, tolerance)
-    bonds = _bonds(keyed.structure, cell)
+    bonds = _bonds(keyed, miller)
     found = []
     for number, (cut, gap, members) in enumerate(zip(cuts, gaps, below, strict=True)):
         broken, polyanion = _broken(bonds, cell, cut)
@@ -340,17 +346,42 @@ def _planes_neutral(cell: SurfaceCell, states: Mapping[str, float], tolerance: f
 
 
 def _charged(
-    one: Termination, cell: SurfaceCell, states: Mapping[str, float], neutral: bool
+    one: Termination,
+    cell: SurfaceCell,
+    states: Mapping[str, float],
+    neutral: bool,
+    bonds: _Bonds,
 ) -> Termination:
     raw = raw_excess(cell, one.height_angstrom)
     charge = sum(states[name] * share for name, share in raw.items())
     per_area = 100.0 * charge / cell.area_angstrom2
     tasker = 3 if abs(per_area) > POLAR_E_PER_NM2 else 1 if neutral else 2
-    return replace(one, surface_charge_e_per_nm2=round(per_area, 9) + 0.0, tasker=tasker)
+    return replace(
+        one,
+        surface_charge_e_per_nm2=round(per_area, 9) + 0.0,
+        tasker=tasker,
+        severed_valence_per_nm2=_severed_valence(bonds, cell, one.height_angstrom, states),
+    )
 
 
-def _bonds(bulk: Structure, cell: SurfaceCell) -> tuple[FloatArray, FloatArray, Any]:
-    """Height of one end, height of the other above it, and whether both are non-metals."""
+@dataclass(frozen=True, eq=False)
+class _Bonds:
+    """Bonds of a primitive cell, each from both of its ends.
+
+    Height of one end, height of the other above it, whether both are non-metals, and the elements.
+    """
+
+    low: FloatArray
+    rise: FloatArray
+    covalent: npt.NDArray[np.bool_]
+    centre: npt.NDArray[np.int64]
+    symbols: npt.NDArray[np.str_]
+    end_symbols: npt.NDArray[np.str_]
+
+
+@lru_cache(maxsize=256)
+def _bonds(keyed: KeyedStructure, miller: Miller) -> _Bonds:
+    bulk, cell = keyed.structure, surface_cell(keyed.structure, miller)
     from ase.data import atomic_numbers, covalent_radii
     from pymatgen.core import Element
 
@@ -367,13 +398,39 @@ def _bonds(bulk: Structure, cell: SurfaceCell) -> tuple[FloatArray, FloatArray, 
     centres, ends, images = centres[bonded], ends[bonded], images[bonded]
     vectors = bulk.cart_coords[ends] - bulk.cart_coords[centres] + images @ bulk.lattice.matrix
     rise = vectors @ cell.rotation[2]
-    return cell.heights[place[centres]], rise, ~metal[centres] & ~metal[ends]
+    elements = np.array(names)
+    return _Bonds(
+        cell.heights[place[centres]],
+        rise,
+        ~metal[centres] & ~metal[ends],
+        centres,
+        elements[centres],
+        elements[ends],
+    )
 
 
-def _broken(bonds: Any, cell: SurfaceCell, cut: float) -> tuple[float, bool]:
+def _crossings(bonds: _Bonds, cell: SurfaceCell, cut: float) -> FloatArray:
+    """How often each bond goes through one of the cuts at this height."""
+    start = (bonds.low - cut) / cell.period_angstrom
+    levels = np.floor(start + bonds.rise / cell.period_angstrom) - np.floor(start)
+    return np.asarray(np.abs(levels), dtype=np.float64)
+
+
+def _broken(bonds: _Bonds, cell: SurfaceCell, cut: float) -> tuple[float, bool]:
     """Bonds per nm2 that a cut severs, and whether one joins two non-metals."""
-    low, rise, covalent = bonds
-    start = (low - cut) / cell.period_angstrom
-    crossings = np.abs(np.floor(start + rise / cell.period_angstrom) - np.floor(start))
+    crossings = _crossings(bonds, cell, cut)
     number = float(crossings.sum()) / 2.0
-    return 100.0 * number / cell.area_angstrom2, bool((crossings[covalent] > 0).any())
+    return 100.0 * number / cell.area_angstrom2, bool((crossings[bonds.covalent] > 0).any())
+
+
+def _severed_valence(
+    bonds: _Bonds, cell: SurfaceCell, cut: float, states: Mapping[str, float]
+) -> float:
+    """Bond strengths (cation charge over its coordination number) that a cut severs, per nm2."""
+    charge = np.array([states[symbol] for symbol in bonds.symbols])
+    other = np.array([states[symbol] for symbol in bonds.end_symbols])
+    ionic = (charge > 0) & (other < 0)
+    coordination = np.bincount(bonds.centre[ionic], minlength=int(bonds.centre.max(initial=0)) + 1)
+    strengths = charge[ionic] / coordination[bonds.centre[ionic]]
+    severed = float(strengths @ _crossings(bonds, cell, cut)[ionic])
+    return round(100.0 * severed / cell.area_angstrom2, 9)

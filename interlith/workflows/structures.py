@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -30,7 +30,7 @@ from interlith.structures.interface_records import (
 )
 from interlith.structures.interfaces import build_interfaces
 from interlith.structures.ordering import order
-from interlith.structures.reading import read_material, require_ordered
+from interlith.structures.reading import Material, read_material, require_ordered
 from interlith.structures.stacks import Sheet, StackOptions, build_stack
 
 if TYPE_CHECKING:
@@ -103,8 +103,18 @@ def relax_function(
     return relaxed
 
 
-def side(region: str, name_or_path: str) -> Side:
+ROLES = ("electrolyte", "anode", "cathode", "coating")
+"""Roles that name a region, the first that a sheet has."""
+
+
+def side(region: str | None, name_or_path: str) -> Side:
     """A crystal as one side of an interface.
+
+    Parameters
+    ----------
+    region : str or None
+        What it is called in the cell; None takes the crystal's role in the library, and its name
+        where it has none there.
 
     Raises
     ------
@@ -114,12 +124,34 @@ def side(region: str, name_or_path: str) -> Side:
     material = read_material(name_or_path, for_slabs=True)
     require_ordered(material.structure, material.name)
     return Side(
-        region=region,
+        region=region or _role(material),
         material=material.name,
         bulk=material.structure,
         states=material.oxidation_states,
         youngs_modulus_gpa=material.facts.youngs_modulus_gpa if material.facts else None,
     )
+
+
+def _role(material: Material) -> str:
+    roles = material.facts.roles if material.facts else ()
+    return next((role for role in ROLES if role in roles), "crystal")
+
+
+def two_sides(
+    a: str, b: str, region_a: str | None = None, region_b: str | None = None
+) -> tuple[Side, Side]:
+    """Both crystals of an interface, with region names that differ.
+
+    Raises
+    ------
+    InputError
+        As :func:`side`.
+    """
+    lower, upper = side(region_a, a), side(region_b, b)
+    if lower.region == upper.region:
+        lower = replace(lower, region=f"{lower.region}-a")
+        upper = replace(upper, region=f"{upper.region}-b")
+    return lower, upper
 
 
 def ordered_side(region: str, name_or_path: str, max_atoms: int, seed: int = 0) -> Side:

@@ -15,7 +15,6 @@ from interlith.structures.matching import (
     MatchLimits,
     match_lattices,
     pareto_front,
-    shift_cell,
     shift_grid,
 )
 from interlith.structures.near_miss import nearest_miss, nearest_of
@@ -26,6 +25,7 @@ from interlith.structures.plane_lattice import (
     lattice_operations,
     reduce_cells,
 )
+from interlith.structures.registry import shift_cell
 
 SQUARE_LI = np.eye(2) * 3.44
 SQUARE_GARNET = np.eye(2) * 12.98
@@ -260,7 +260,7 @@ def test_the_pareto_front_beats_all_and_is_not_beaten() -> None:
 @pytest.mark.parametrize(("a", "b"), PAIRS)
 def test_lattice_vectors_of_both_sides_are_no_shift(a, b) -> None:
     for match in match_lattices(a, b, max_area_angstrom2=250)[:20]:
-        cell = shift_cell(match)
+        cell = shift_cell(match.supercell_a, match.supercell_b, match.cell)
         vectors = np.vstack([a @ match.deformation_a.T, b @ match.deformation_b.T, match.cell])
         fractional = vectors @ np.linalg.inv(cell)
         assert np.abs(fractional - np.rint(fractional)).max() < 1e-9
@@ -269,7 +269,7 @@ def test_lattice_vectors_of_both_sides_are_no_shift(a, b) -> None:
         assert parts == pytest.approx(round(parts))
         assert match.n_a * match.n_b % round(parts) == 0
     own = match_lattices(SQUARE_LI, SQUARE_LI, max_area_angstrom2=13)[0]
-    assert np.allclose(shift_cell(own), SQUARE_LI)
+    assert np.allclose(shift_cell(own.supercell_a, own.supercell_b, own.cell), SQUARE_LI)
 
 
 def test_the_grid_of_shifts_is_as_fine_as_asked() -> None:

@@ -26,6 +26,7 @@ from interlith.structures.annealing import (
 from interlith.structures.checks import closest_pair
 from interlith.structures.disorder import exchange, orbits_of, set_anti_sites
 from interlith.structures.ewald import coulomb_matrix
+from interlith.structures.library import build, load_phase
 from interlith.structures.ordering import Effort, Ordering, order
 from interlith.structures.supercells import choose_supercell
 
@@ -410,6 +411,33 @@ def test_the_budget_that_the_message_names_works() -> None:
         order(mixed, ARGYRODITE_STATES, max_atoms=12)
     (budget,) = re.findall(r"has (\d+) atoms", str(caught.value))
     assert order(mixed, ARGYRODITE_STATES, max_atoms=int(budget)).cells
+
+
+@pytest.mark.parametrize("halogen", ["Cl", "Br", "I"])
+@pytest.mark.parametrize("fraction", [0.0, 0.25, 0.5])
+def test_the_librarys_argyrodites_take_any_anti_site_degree(halogen: str, fraction: float) -> None:
+    before = build(load_phase(f"Li6PS5{halogen}-cubic"))
+    after = set_anti_sites(before, fraction)
+    assert after.composition.almost_equals(before.composition)
+    place = [0.25, 0.25, 0.25]
+    (cage,) = [site for site in after if np.allclose(site.frac_coords % 1, place, atol=1e-3)]
+    assert cage.species.get_el_amt_dict().get(halogen, 0.0) == pytest.approx(fraction)
+
+
+def test_alloys_need_no_charges_and_decorated_structures_bring_theirs() -> None:
+    alloy = order(rock_salt({"Li": 0.75, "Mg": 0.25}, "Ag"), None, count=2)
+    assert alloy.best.ewald_ev_per_atom == 0
+    mixed = rock_salt({"Li": 0.5, "Na": 0.5}, "Cl")
+    mixed.add_oxidation_state_by_element({"Li": 1, "Na": 1, "Cl": -1})
+    found = order(mixed, None, max_atoms=8)
+    assert found.formula_made == "Li1Na1Cl2"
+    assert {str(kind) for kind in found.best.structure.species} == {"Li", "Na", "Cl"}
+
+
+def test_the_structure_given_is_left_as_it_is() -> None:
+    given_one = argyrodite()
+    order(given_one, ARGYRODITE_STATES, anti_site=0.5, effort=SHORT)
+    assert given_one == argyrodite()
 
 
 def test_a_charged_ordered_structure_and_anti_sites_elsewhere_are_refused() -> None:

@@ -16,7 +16,6 @@ from interlith.errors import InputError
 from interlith.structures.library import build, load_phase
 from interlith.structures.matching import match_lattices
 from interlith.structures.strain import (
-    GPA_PER_EV_PER_ANGSTROM3,
     biot_strain,
     deformation_between,
     elastic_energy,
@@ -31,6 +30,7 @@ from interlith.structures.strain import (
     voigt_strain,
     von_mises,
 )
+from interlith.units import GPA_PER_EV_PER_ANGSTROM3
 
 
 def _gradients(count: int, size: int = 2) -> list[np.ndarray]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/thermodynamics.md")
+PAGES = ("README.md", "docs/thermodynamics.md", "docs/structures.md")
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 

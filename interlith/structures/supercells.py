@@ -138,7 +138,7 @@ def _why_not(question: Question, max_atoms: int, max_error: float, nearest: Coun
     charge = sum(question.charges[e] * x for e, x in amounts.items()) / n_base
     asked = " ".join(f"{e}{x:.4g}" for e, x in amounts.items())
     last = min(int(LARGEST_SEARCH_ATOMS / n_base) + 2, max_atoms // round(n_base) + SEARCHED_SIZES)
-    possible = _counts(question, last, LARGEST_SEARCH_ATOMS, whole=False)
+    possible = _counts(question, last, int(2 * last * n_base), whole=False)
     first = max(int(0.8 * max_atoms / n_base), 1)
     sizes = range(first, last + 1) if possible and possible.composition_error <= max_error else ()
     head = f"no neutral cell of {asked} fits into max_atoms={max_atoms}"

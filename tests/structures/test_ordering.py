@@ -411,6 +411,8 @@ def test_the_budget_that_the_message_names_works() -> None:
         order(mixed, ARGYRODITE_STATES, max_atoms=12)
     (budget,) = re.findall(r"has (\d+) atoms", str(caught.value))
     assert order(mixed, ARGYRODITE_STATES, max_atoms=int(budget)).cells
+    with pytest.raises(InputError, match="has 96 atoms"):
+        order(garnet(), GARNET_STATES, max_atoms=50)
 
 
 @pytest.mark.parametrize("halogen", ["Cl", "Br", "I"])

@@ -54,6 +54,34 @@ def test_the_known_answers_come_out(results: StudyResults) -> None:
     assert electrolyte.sigma.reduction_v > 0
 
 
+def test_the_structure_stage_builds_every_contact_or_says_why_not(tmp_path: Path) -> None:
+    study = Study.model_validate(
+        {
+            "name": "built",
+            "electrolyte": "Li5.5PS4.5Cl1.5",
+            "anode": "Li",
+            "coatings": ["Ba3(PO4)2"],
+            "stages": {"structures": {"max_atoms": 300}},
+        }
+    )
+    output = run_flow(AssessMaker().make(study))
+    results = StudyResults.model_validate(output["results"])
+    (search,) = results.structures
+    assert search.b.endswith("-ordered")
+    (cell,) = search.candidates
+    assert cell.n_atoms <= 300
+    assert set(cell.files.values()) == set(output["files"])
+    missing = [f for f in results.failures if f.step == "structures"]
+    assert len(missing) == 2
+    assert "Ba3(PO4)2" in missing[0].subject
+    write_results(results, tmp_path / "out", output["files"])
+    for path in cell.files.values():
+        assert (tmp_path / "out" / path).stat().st_size > 1000
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "What was built?" in page
+    assert cell.files["cif"] in page
+
+
 def test_a_bad_coating_is_a_failure_and_the_rest_runs() -> None:
     study = Study(name="bad", electrolyte="Li3PS4", coatings=("LiF", "UO2"), cathode="LiCoO2")
     results = StudyResults.model_validate(run_flow(AssessMaker().make(study))["results"])

@@ -11,9 +11,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from interlith.structures.interface_plans import InterfaceOptions
-from interlith.structures.interface_records import CandidateRecord, LayerRecord, StackRecord
-from interlith.structures.stacks import Sheet, StackOptions
+from interlith.structures.interfaces.plans import InterfaceOptions
+from interlith.structures.interfaces.records import CandidateRecord, LayerRecord, StackRecord
+from interlith.structures.interfaces.stacks import Sheet, StackOptions
 from interlith.workflows.structures import interfaces, side, stack
 
 PAGE = Path(__file__).parent.parent / "docs" / "interfaces.md"

@@ -10,11 +10,11 @@ from pymatgen.analysis.interfaces.coherent_interfaces import CoherentInterfaceBu
 from pymatgen.analysis.interfaces.zsl import ZSLGenerator
 from pymatgen.core import Structure
 
-from interlith.structures import surface_cell as cells
-from interlith.structures import terminations as module
+from interlith.structures.disorder.ordering import order
 from interlith.structures.library import build, load_phase
-from interlith.structures.ordering import order
-from interlith.structures.terminations import terminations
+from interlith.structures.surfaces import surface_cell as cells
+from interlith.structures.surfaces import terminations as module
+from interlith.structures.surfaces.terminations import terminations
 
 Note = Callable[[str, str, str, bool], None]
 PLANE = (0, 0, 1)

@@ -11,7 +11,7 @@ from interlith.analysis.reactions import OpenReactionRecord, ReactionRecord
 from interlith.analysis.windows import WindowRecord
 from interlith.provenance import Provenance
 from interlith.records import Record, ReferenceIdentity
-from interlith.structures.interface_records import SearchRecord
+from interlith.structures.interfaces.records import SearchRecord
 
 Role = Literal["electrolyte", "anode", "cathode", "coating"]
 

@@ -77,7 +77,7 @@ def assess(
 def _pictures(files: Mapping[str, str]) -> dict[str, bytes]:
     """A picture of each structure, beside its file."""
     from interlith.report.structure_pictures import picture_of
-    from interlith.structures.formats import parse_content
+    from interlith.structures.files.formats import parse_content
 
     return {
         name.removesuffix(".extxyz") + ".png": picture_of(

@@ -91,7 +91,7 @@ def write_all(
     structures: Mapping[str, Structure], folder: Path, formats: Sequence[str], picture: bool
 ) -> None:
     """Write each structure in each format, and its picture."""
-    from interlith.structures.formats import write_structure
+    from interlith.structures.files.formats import write_structure
     from interlith.workflows.structures import file_names
 
     for name, structure in structures.items():

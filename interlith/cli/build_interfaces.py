@@ -71,7 +71,7 @@ def interface(
     as_json: JsonOption = False,
 ) -> None:
     """Interfaces of two crystals: matched, terminated, registered, ranked."""
-    from interlith.structures.interface_plans import InterfaceOptions
+    from interlith.structures.interfaces.plans import InterfaceOptions
     from interlith.workflows.structures import interfaces, two_sides
 
     if relax and rank is None:
@@ -137,7 +137,7 @@ def stack(
     as_json: JsonOption = False,
 ) -> None:
     """Stacks such as anode, coating, electrolyte, coating, cathode in one cell."""
-    from interlith.structures.stacks import StackOptions
+    from interlith.structures.interfaces.stacks import StackOptions
     from interlith.workflows.structures import stack as build_one
 
     kinds = checked_formats(formats)
@@ -206,7 +206,7 @@ def _layer_cells(layer: Mapping[str, Any]) -> list[str]:
 
 
 def _sheet(text: str, number: int) -> Any:
-    from interlith.structures.stacks import Sheet
+    from interlith.structures.interfaces.stacks import Sheet
     from interlith.workflows.structures import side
 
     name, *rest = text.split(":")

@@ -97,7 +97,7 @@ def show(
 
 
 def _show_record(facts: PhaseFacts) -> dict[str, Any]:
-    from interlith.structures.cif_text import PARSE_ERRORS
+    from interlith.structures.files.cif_text import PARSE_ERRORS
     from interlith.structures.user_library import origin_of, sheet_problems
 
     origin, path = origin_of(facts.name)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from interlith.provenance import Provenance
 from interlith.records import Record
 from interlith.structures.checks import closest_pair
-from interlith.structures.glass import MeltQuench
-from interlith.structures.interface_records import DropRecord
+from interlith.structures.disorder.glass import MeltQuench
+from interlith.structures.interfaces.records import DropRecord
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-    from interlith.structures.grain_boundaries import GrainBoundary
-    from interlith.structures.ordering import OrderedCell
-    from interlith.structures.slabs import Slab
+    from interlith.structures.disorder.ordering import OrderedCell
+    from interlith.structures.surfaces.grain_boundaries import GrainBoundary
+    from interlith.structures.surfaces.slabs import Slab
 
 
 class CellRecord(Record):

@@ -16,8 +16,14 @@ from typing import TYPE_CHECKING
 
 from interlith.errors import InputError
 from interlith.structures.checks import require_no_overlap
-from interlith.structures.cif_text import PARSE_ERRORS
-from interlith.structures.formats import POSCAR_NAMES, SUFFIXES, format_of, parse_content, read_text
+from interlith.structures.files.cif_text import PARSE_ERRORS
+from interlith.structures.files.formats import (
+    POSCAR_NAMES,
+    SUFFIXES,
+    format_of,
+    parse_content,
+    read_text,
+)
 from interlith.structures.library import (
     LIBRARY_FOLDER,
     PhaseFacts,

@@ -3,8 +3,8 @@
 The labels stay with the index of an atom. They sit in the ``site_properties`` of a pymatgen
 structure and in the arrays of ASE atoms under the names ``region``,
 ``interface_distance_angstrom`` and ``mobile``, so that files carry them
-(:mod:`interlith.structures.formats`) and extxyz trajectories do. ASE's own ``.traj`` files keep no
-such arrays: take the labels of the first structure and ``attach`` them to its frames.
+(:mod:`interlith.structures.files.formats`) and extxyz trajectories do. ASE's own ``.traj`` files
+keep no such arrays: take the labels of the first structure and ``attach`` them to its frames.
 
 >>> from interlith.structures.library import build, load_phase
 >>> from interlith.structures.regions import Regions, label

@@ -17,8 +17,8 @@ import numpy as np
 
 from interlith.errors import InputError, OutputError
 from interlith.structures.checks import check_phase, require_cell, require_no_overlap
-from interlith.structures.cif_text import PARSE_ERRORS
-from interlith.structures.formats import read_text, write_text
+from interlith.structures.files.cif_text import PARSE_ERRORS
+from interlith.structures.files.formats import read_text, write_text
 from interlith.structures.library import (
     LIBRARY_FOLDER,
     PhaseFacts,

@@ -42,8 +42,8 @@ from interlith.analysis.uncertainty import reaction_sigma, window_sigma
 from interlith.analysis.windows import ION, stability_window
 from interlith.errors import InputError, InterlithError
 from interlith.provenance import provenance
-from interlith.structures.interface_plans import InterfaceOptions
-from interlith.structures.interface_records import SearchRecord
+from interlith.structures.interfaces.plans import InterfaceOptions
+from interlith.structures.interfaces.records import SearchRecord
 from interlith.workflows.structures import Built, interfaces, ordered_side
 from interlith.workflows.study import Study
 

@@ -26,14 +26,14 @@ from interlith.structures.cell_records import (
     ordered_record,
     slab_record,
 )
-from interlith.structures.doping import dope
-from interlith.structures.glass import MeltQuench, pack_glass
-from interlith.structures.grain_boundaries import tilt_boundary
-from interlith.structures.interface_records import drop_records
-from interlith.structures.ordering import order
+from interlith.structures.disorder.doping import dope
+from interlith.structures.disorder.glass import MeltQuench, pack_glass
+from interlith.structures.disorder.ordering import order
+from interlith.structures.interfaces.records import drop_records
 from interlith.structures.reading import Material, read_material, require_ordered
-from interlith.structures.slabs import make_slab
-from interlith.structures.terminations import terminations
+from interlith.structures.surfaces.grain_boundaries import tilt_boundary
+from interlith.structures.surfaces.slabs import make_slab
+from interlith.structures.surfaces.terminations import terminations
 from interlith.workflows.structures import (
     Built,
     energy_function,

@@ -19,19 +19,19 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from interlith.engines.potentials import potential
 from interlith.engines.relax import relax
 from interlith.provenance import provenance
+from interlith.structures.disorder.ordering import order
 from interlith.structures.energies import EnergyFunction, RelaxFunction
-from interlith.structures.formats import format_of, structure_text
-from interlith.structures.interface_plans import InterfaceOptions, Side
-from interlith.structures.interface_records import (
+from interlith.structures.files.formats import format_of, structure_text
+from interlith.structures.interfaces.plans import InterfaceOptions, Side
+from interlith.structures.interfaces.records import (
     SearchRecord,
     StackRecord,
     search_record,
     stack_record,
 )
-from interlith.structures.interfaces import build_interfaces
-from interlith.structures.ordering import order
+from interlith.structures.interfaces.search import build_interfaces
+from interlith.structures.interfaces.stacks import Sheet, StackOptions, build_stack
 from interlith.structures.reading import Material, read_material, require_ordered
-from interlith.structures.stacks import Sheet, StackOptions, build_stack
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from interlith.structures.formats import read_structure
+from interlith.structures.files.formats import read_structure
 from interlith.structures.regions import Regions
 
 

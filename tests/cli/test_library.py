@@ -14,7 +14,7 @@ from interlith.cli.library import app
 from interlith.cli.main import app as whole
 from interlith.errors import InputError, OutputError
 from interlith.structures.checks import check_phase
-from interlith.structures.formats import write_structure
+from interlith.structures.files.formats import write_structure
 from interlith.structures.library import LIBRARY_FOLDER, build, list_phases, load_phase
 from interlith.structures.user_library import add_phase, sheet_from_structure, sheet_text
 

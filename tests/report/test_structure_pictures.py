@@ -15,7 +15,7 @@ from pymatgen.core import Lattice, Structure
 from interlith.errors import InputError, OutputError
 from interlith.report import structure_pictures as pictures
 from interlith.report.structure_pictures import draw_structure
-from interlith.structures.formats import to_atoms
+from interlith.structures.files.formats import to_atoms
 from interlith.structures.library import build, load_phase
 from interlith.structures.regions import label
 

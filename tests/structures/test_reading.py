@@ -15,7 +15,7 @@ from pymatgen.core import Composition, Lattice, Structure
 
 from interlith.errors import InputError
 from interlith.structures.checks import close_pairs, require_no_overlap, space_group_number
-from interlith.structures.formats import parse_content, write_structure
+from interlith.structures.files.formats import parse_content, write_structure
 from interlith.structures.library import LIBRARY_FOLDER, build, load_phase
 from interlith.structures.reading import (
     guess_oxidation_states,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
 from interlith.errors import InputError
-from interlith.structures.formats import to_atoms
+from interlith.structures.files.formats import to_atoms
 from interlith.structures.library import build, load_phase
 from interlith.structures.regions import Regions, distances, has_regions, label
 

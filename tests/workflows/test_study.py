@@ -99,7 +99,7 @@ def test_materials_by_library_name_and_cif(tmp_path: Path) -> None:
 
 
 def test_a_name_or_a_file_stays_known_as_the_crystal(tmp_path: Path) -> None:
-    from interlith.structures.formats import write_structure
+    from interlith.structures.files.formats import write_structure
     from interlith.structures.library import build, load_phase
 
     write_structure(build(load_phase("LiCl")), tmp_path / "salt.cif")

@@ -1,0 +1,1 @@
+"""Ordered cells of disordered crystals, doped ones, and random packings of glasses."""

@@ -1,0 +1,1 @@
+"""Structures to files and back: CIF, POSCAR, extended XYZ, LAMMPS data."""

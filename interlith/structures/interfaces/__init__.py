@@ -1,0 +1,1 @@
+"""Crystals put together: matching, strain, registry, interfaces, stacks."""

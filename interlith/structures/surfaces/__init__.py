@@ -1,0 +1,1 @@
+"""Crystals cut along planes: terminations, slabs, grain boundaries."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -133,7 +133,13 @@ class Surface:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Two surfaces and the cell they share."""
+    """Two surfaces and the cell they share.
+
+    Attributes
+    ----------
+    on_front : bool
+        No other plan within the limits has less of strain, area and atoms at once.
+    """
 
     a: Surface
     b: Surface
@@ -141,6 +147,7 @@ class Plan:
     share: StrainShare
     n_atoms: int
     cost: float
+    on_front: bool = False
 
     @property
     def names(self) -> tuple[Miller, int, Miller, int]:
@@ -205,7 +212,7 @@ def make_plans(a: Side, b: Side, options: InterfaceOptions) -> tuple[list[Plan],
                 tally.dropped["no match within the strain and area limits"] += 1
     if not plans:
         raise InputError(_why_none(surfaces_a, surfaces_b, share, options, tally))
-    return sorted(plans, key=_rank), tally
+    return sorted(_with_front(plans), key=_rank), tally
 
 
 def distinct_planes(bulk: Structure, max_miller: int) -> tuple[Miller, ...]:
@@ -396,6 +403,17 @@ def hardship(slab: Slab) -> float:
     if slab.top.severed_valence_per_nm2:
         return VALENCE_WEIGHT * slab.top.severed_valence_per_nm2 + repaired
     return SEVERED_WEIGHT * slab.top.broken_bonds_per_nm2 + repaired
+
+
+def _with_front(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans with the Pareto front of strain, area and atom count marked."""
+    costs = np.array([(p.match.largest_strain, p.match.area_angstrom2, p.n_atoms) for p in plans])
+    costs = np.round(costs, 6)
+    marked = []
+    for plan, own in zip(plans, costs, strict=True):
+        beaten = ((costs <= own).all(axis=1) & (costs < own).any(axis=1)).any()
+        marked.append(replace(plan, on_front=not beaten))
+    return marked
 
 
 def _rank(plan: Plan) -> tuple[object, ...]:

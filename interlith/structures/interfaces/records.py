@@ -104,7 +104,15 @@ class LayerRecord(Record):
 
 
 class CandidateRecord(Record):
-    """One interface, as built."""
+    """One interface, as built.
+
+    Attributes
+    ----------
+    equal_interfaces : bool
+        The two interfaces of a periodic cell are images of each other.
+    on_front : bool
+        On the Pareto front of strain, area and atom count of all that was considered.
+    """
 
     file: str | None
     files: dict[str, str]
@@ -121,6 +129,7 @@ class CandidateRecord(Record):
     relaxed: bool
     periodic: bool
     equal_interfaces: bool
+    on_front: bool
     layers: tuple[LayerRecord, ...]
     joints: tuple[JointRecord, ...]
     registries: tuple[JointRecord, ...]
@@ -221,6 +230,7 @@ def candidate_record(candidate: Candidate, files: dict[str, str]) -> CandidateRe
         relaxed=candidate.relaxed,
         periodic=len(candidate.joints) == len(candidate.layers),
         equal_interfaces=candidate.equal_interfaces,
+        on_front=candidate.plan.on_front,
         layers=layers,
         joints=tuple(joint_record(joint) for joint in candidate.joints),
         registries=tuple(joint_record(r.joint, r.energy_ev) for r in candidate.registries),

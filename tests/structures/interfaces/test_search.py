@@ -75,6 +75,20 @@ def test_two_builds_are_identical(candidates: tuple[Candidate, ...]) -> None:
     assert [one.structure for one in again] == [one.structure for one in candidates]
 
 
+def test_the_front_of_strain_area_and_atoms_is_marked() -> None:
+    from interlith.structures.interfaces.plans import make_plans
+
+    plans, _ = make_plans(LI, LICL, InterfaceOptions())
+    costs = [(p.match.largest_strain, p.match.area_angstrom2, p.n_atoms) for p in plans]
+    front = [plan for plan in plans if plan.on_front]
+    assert 0 < len(front) < len(plans)
+    for plan, own in zip(plans, costs, strict=True):
+        better = any(all(np.array(other) < np.array(own) - 1e-5) for other in costs)
+        assert not (plan.on_front and better)
+        if not plan.on_front:
+            assert any(all(np.array(other) <= np.array(own) + 1e-5) for other in costs)
+
+
 def test_everything_considered_is_accounted_for() -> None:
     search = build_interfaces(LI, LICL, InterfaceOptions(count=3, max_atoms=150))
     assert search.considered == len(search.candidates) + sum(search.dropped.values())

@@ -61,8 +61,9 @@ def markdown(rows: list[Row]) -> str:
     """The table as it stands in the docs."""
     lines = [
         "| interface | layers: plane, top plane as cut (number) | atoms | area A2 | "
-        "strain of each layer % | excess per nm2 | closest pair / covalent sum | considered | s |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "strain of each layer % | excess per nm2 | two interfaces alike | "
+        "closest pair / covalent sum | considered | s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         layers = row.record.layers
@@ -73,6 +74,7 @@ def markdown(rows: list[Row]) -> str:
             f"{row.record.area_angstrom2:.1f}",
             "; ".join(_strain(one) for one in layers),
             "; ".join(_excess(one) for one in layers),
+            "yes" if getattr(row.record, "equal_interfaces", False) else "no",
             f"{row.record.min_distance_ratio:.2f} ({row.record.closest_pair})",
             str(row.considered),
             f"{row.wall_s:.1f}",

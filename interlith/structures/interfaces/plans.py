@@ -41,6 +41,8 @@ VALENCE_WEIGHT = 0.05
 """What one severed valence per nm2 counts, in an ionic crystal."""
 REPAIR_WEIGHT = 0.05
 """What one ion per nm2 counts that a repair took away or moved."""
+UNEQUAL_COST = 0.25
+"""What a slab with two different faces counts, where each face makes an interface."""
 SAME_HEIGHT = 1e-3
 
 
@@ -176,7 +178,7 @@ def make_plans(a: Side, b: Side, options: InterfaceOptions) -> tuple[list[Plan],
     list of Plan
         Those that cut no covalent bond and leave neither charge nor a polar face come first, then
         by cost: the largest strain and the atom count as fractions of their limits, plus severed
-        bonds and the ions that a repair took away.
+        valence, the ions that a repair took away, and faces that differ.
     Tally
         Termination pairs times matches that were looked at, and the reasons for those dropped.
 
@@ -389,9 +391,12 @@ def _largest_area(one: Surface, other: Surface, options: InterfaceOptions) -> fl
 def _cost(
     one: Surface, other: Surface, match: Match, n_atoms: int, options: InterfaceOptions
 ) -> float:
+    periodic = options.vacuum_angstrom is None
+    unequal = sum(periodic and not surface.slab.symmetric for surface in (one, other))
     return (
         match.largest_strain / options.max_strain
         + n_atoms / options.max_atoms
+        + UNEQUAL_COST * unequal
         + sum(hardship(surface.slab) for surface in (one, other))
     )
 

@@ -43,6 +43,7 @@ TETRAHEDRON = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.
 OVERLAP_ANGSTROM = 0.05
 STRETCH = 0.05
 ATTEMPTS = 4
+CLOSEST_PACKING = 0.7405
 MOST_ATOMS = 3000
 LARGEST_ERROR = 0.03
 
@@ -170,6 +171,7 @@ def pack_glass(
             f"too small for distances up to {goals.distance.max():.1f} A; use more atoms or a "
             "lower density_g_cm3"
         )
+    _check_room(formula, density_g_cm3, symbols, states, contact_ratio, edge)
     positions = _attempt(groups, goals, len(symbols), edge, seed)
     if positions is None:
         raise InputError(
@@ -177,6 +179,26 @@ def pack_glass(
             f"({ATTEMPTS} attempts); lower density_g_cm3 or contact_ratio"
         )
     return _packed(formula, asked, symbols, groups, positions, edge, goals, seed)
+
+
+def _check_room(
+    formula: str,
+    density: float,
+    symbols: Sequence[str],
+    states: Mapping[str, float],
+    ratio: float,
+    edge: float,
+) -> None:
+    """Refuse at once what not even the closest packing of the anions could hold."""
+    anions = [symbol for symbol in symbols if states[symbol] < 0]
+    diameters = _shortest(anions, states, ratio).diagonal()
+    filled = float((np.pi / 6 * diameters**3).sum()) / edge**3
+    if filled > CLOSEST_PACKING:
+        raise InputError(
+            f"at {density} g/cm3 the anions of {formula} would fill {filled:.2f} of the cell, and "
+            f"{CLOSEST_PACKING:.2f} is the closest packing; lower density_g_cm3 below "
+            f"{density * CLOSEST_PACKING / filled:.1f}"
+        )
 
 
 def _attempt(

@@ -9,6 +9,7 @@ from interlith.records import Record
 from interlith.structures.checks import closest_pair
 from interlith.structures.disorder.glass import MeltQuench
 from interlith.structures.interfaces.records import DropRecord
+from interlith.structures.surfaces.records import CutRecord, cut_facts
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -53,36 +54,18 @@ class OrderedRecord(CellRecord):
     relaxed: bool
 
 
-class SlabRecord(CellRecord):
+class SlabRecord(CellRecord, CutRecord):
     """One slab.
 
     Attributes
     ----------
-    termination, bottom : str
-        Top and bottom planes as cut, per in-plane cell, with their numbers.
-    excess_per_nm2 : dict
-        Atoms beyond the bulk's composition, both faces together.
-    tasker : int or None
-        1: neutral planes; 2: charged planes, no surface charge; 3: polar as cut.
+    bottom : str
+        Bottom plane as cut, and its number among those of (-h-k-l).
     """
 
-    miller: tuple[int, int, int]
-    termination: str
-    termination_index: int
     bottom: str
-    thickness_angstrom: float
     area_angstrom2: float
-    symmetric: bool
-    stoichiometric: bool
-    breaks_polyanion: bool
     broken_bonds_per_nm2: float
-    tasker: int | None
-    charge_e: float | None
-    dipole_e_per_angstrom: float | None
-    excess_per_nm2: dict[str, float]
-    excess_reference: str
-    removed: dict[str, int]
-    moved: dict[str, int]
 
 
 class BoundaryRecord(CellRecord):
@@ -183,23 +166,10 @@ def slab_record(slab: Slab, files: dict[str, str]) -> SlabRecord:
     """The record of a slab."""
     return SlabRecord(
         **cell_facts(slab.structure, files),
-        miller=slab.miller,
-        termination=f"{slab.top.label} ({slab.top.index})",
-        termination_index=slab.top.index,
+        **cut_facts(slab),
         bottom=f"{slab.bottom.label} ({slab.bottom.index})",
-        thickness_angstrom=round(slab.thickness_angstrom, 6),
         area_angstrom2=round(slab.area_angstrom2, 6),
-        symmetric=slab.symmetric,
-        stoichiometric=slab.stoichiometric,
-        breaks_polyanion=slab.top.breaks_polyanion,
         broken_bonds_per_nm2=round(slab.top.broken_bonds_per_nm2, 6),
-        tasker=slab.tasker,
-        charge_e=slab.charge_e,
-        dipole_e_per_angstrom=slab.dipole_e_per_angstrom,
-        excess_per_nm2=slab.excess_per_nm2,
-        excess_reference=slab.excess_reference,
-        removed=slab.removed,
-        moved=slab.moved,
     )
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from interlith.provenance import Provenance
 from interlith.records import Record
 from interlith.structures.interfaces.strain import biot_strain, principal_strains, von_mises
+from interlith.structures.surfaces.records import CutRecord, cut_facts
 
 if TYPE_CHECKING:
     from interlith.structures.interfaces.assembly import Joint, Layer
@@ -63,19 +64,13 @@ class JointRecord(Record):
     energy_ev: float | None = None
 
 
-class LayerRecord(Record):
+class LayerRecord(CutRecord):
     """One layer of a cell.
 
     Attributes
     ----------
-    termination : str
-        Top plane of the slab as cut, per in-plane cell, and its number among the inequivalent ones.
-    excess_per_nm2 : dict
-        Atoms beyond the bulk's composition, both faces together, counted by ``excess_reference``.
-    charge_e : float or None
-        Of the slab's cell, by formal charges; None where they are unknown.
-    removed, moved : dict
-        Ions that the repair of a polar face took away, or carried to the other face.
+    strain : tuple
+        In-plane Biot strain (exx, eyy, exy) in the cell's axes.
     deformation : (3, 3)
         Gradient from the slab's frame to the cell's.
     """
@@ -83,24 +78,10 @@ class LayerRecord(Record):
     region: str
     material: str
     n_atoms: int
-    miller: tuple[int, int, int]
-    termination: str
-    termination_index: int
     flipped: bool
     supercell: tuple[tuple[int, int], tuple[int, int]]
-    thickness_angstrom: float
     strain: Triple
     deformation: Matrix
-    symmetric: bool
-    stoichiometric: bool
-    breaks_polyanion: bool
-    tasker: int | None
-    charge_e: float | None
-    dipole_e_per_angstrom: float | None
-    excess_per_nm2: dict[str, float]
-    excess_reference: str
-    removed: dict[str, int]
-    moved: dict[str, int]
 
 
 class CandidateRecord(Record):
@@ -267,28 +248,16 @@ def layer_record(layer: Layer) -> LayerRecord:
     slab = layer.slab
     x, y, xy = biot_strain(layer.deformation[:2, :2])
     (a, b), (c, d) = (map(int, row) for row in layer.supercell)
+    facts = cut_facts(slab) | {"thickness_angstrom": _rounded(layer.thickness)}
     return LayerRecord(
+        **facts,
         region=layer.name,
         material=layer.material,
         n_atoms=len(layer.symbols),
-        miller=slab.miller,
-        termination=f"{slab.top.label} ({slab.top.index})",
-        termination_index=slab.top.index,
         flipped=layer.flipped,
         supercell=((a, b), (c, d)),
-        thickness_angstrom=_rounded(layer.thickness),
         strain=(_rounded(x), _rounded(y), _rounded(xy)),
         deformation=_matrix(layer.deformation),
-        symmetric=slab.symmetric,
-        stoichiometric=slab.stoichiometric,
-        breaks_polyanion=slab.top.breaks_polyanion,
-        tasker=slab.tasker,
-        charge_e=slab.charge_e,
-        dipole_e_per_angstrom=slab.dipole_e_per_angstrom,
-        excess_per_nm2={name: _rounded(n) for name, n in slab.excess_per_nm2.items()},
-        excess_reference=slab.excess_reference,
-        removed=slab.removed,
-        moved=slab.moved,
     )
 
 

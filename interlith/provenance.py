@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from datetime import UTC, datetime
+from pathlib import Path
 
 from interlith.records import Record
 
 RECORDED = ("interlith", "numpy", "scipy", "highspy", "pymatgen", "jobflow", "ase")
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Provenance(Record):

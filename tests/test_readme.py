@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/thermodynamics.md", "docs/structures.md")
+PAGES = ("README.md", "docs/thermodynamics.md", "docs/structures.md", "docs/dynamics.md")
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 
@@ -40,8 +40,24 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "own.csv").write_text(
         "formula,formation_energy_ev_per_atom\nLi2S,-1.34\nLi3P,-0.70\nLi3PS4,-0.93\n"
     )
+    _walk(tmp_path / "run.extxyz")
     (tmp_path / "pairs.csv").write_text("a,b\nLi,Li6PS5Cl\nLiCoO2,Li3PO4\n")
     return tmp_path
+
+
+def _walk(path: Path) -> None:
+    """A trajectory from elsewhere: lithium that wanders in a resting lattice of chlorine."""
+    import numpy as np
+    from ase.build import bulk
+    from ase.io import write
+
+    atoms = bulk("LiCl", "rocksalt", a=5.13, cubic=True) * (2, 2, 2)
+    moves = np.array(atoms.get_chemical_symbols())[:, None] == "Li"
+    random, frames = np.random.default_rng(0), []
+    for _ in range(200):
+        atoms.positions += moves * random.normal(scale=0.4, size=atoms.positions.shape)
+        frames.append(atoms.copy())
+    write(path, frames)
 
 
 @pytest.mark.parametrize("command", _commands())

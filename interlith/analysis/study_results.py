@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from interlith.analysis.atmosphere import AtmosphereRecord
 from interlith.analysis.coatings import ScreenRecord
+from interlith.analysis.diffusion_results import DiffusionRecord
 from interlith.analysis.interphase import InterphaseRecord
 from interlith.analysis.reactions import OpenReactionRecord, ReactionRecord
 from interlith.analysis.windows import WindowRecord
@@ -57,5 +58,6 @@ class StudyResults(Record):
     coatings: ScreenRecord | None
     atmosphere: tuple[AtmosphereRecord, ...]
     structures: tuple[SearchRecord, ...] = ()
+    diffusion: tuple[DiffusionRecord, ...] = ()
     failures: tuple[StudyFailure, ...]
     provenance: Provenance

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SECONDS_PER_INTERFACE = 3.0
 """Measured mean of the structure stage without a potential."""
+SECONDS_PER_STEP = 0.01
+"""Of molecular dynamics with a small model and 100 atoms, two runs side by side; a guess."""
 
 
 def assess(
@@ -46,9 +48,9 @@ def assess(
 
     study = load_study(study_file)
     _check_stages(only)
-    if only is not None and "structures" not in listed(only):
-        stages = study.stages.model_copy(update={"structures": None})
-        study = study.model_copy(update={"stages": stages})
+    if only is not None:
+        left_out = {stage: None for stage in ("structures", "md") if stage not in listed(only)}
+        study = study.model_copy(update={"stages": study.stages.model_copy(update=left_out)})
     if dry_run:
         _show_plan(study, as_json)
         return
@@ -63,7 +65,8 @@ def assess(
     check_study(study)
     with progress_bar(f"assess {study.name}", shown=sys.stderr.isatty()) as progress:
         output = run_flow(
-            AssessMaker().make(study), lambda name, done, total: progress(done, total)
+            AssessMaker(work_folder=str(folder.parent / f"{study.name}-md")).make(study),
+            lambda name, done, total: progress(done, total),
         )
     results = StudyResults.model_validate(output["results"])
     write_results(results, folder, output["files"] | _pictures(output["files"]))
@@ -109,9 +112,18 @@ def _show_plan(study: Study, as_json: bool) -> None:
     if building:
         n_jobs += len(pairs)
         seconds += SECONDS_PER_INTERFACE * len(pairs)
+    dynamics = study.stages.md
+    if dynamics is not None:
+        n_jobs += 1
+        steps = dynamics.n_steps * len(dynamics.temperatures_k) * dynamics.seeds
+        seconds += SECONDS_PER_STEP * steps
     plan = {
         "name": study.name,
-        "stages": ["thermodynamics", *(["structures"] if building else [])],
+        "stages": [
+            "thermodynamics",
+            *(["structures"] if building else []),
+            *(["md"] if dynamics else []),
+        ],
         "not_available": list(study.missing_stages()),
         "components": found,
         "interfaces": pairs,

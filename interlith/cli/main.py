@@ -8,7 +8,7 @@ import sys
 import typer
 
 from interlith import __version__
-from interlith.cli import assess, build, library, react, reference, screen, window
+from interlith.cli import assess, build, library, md, react, reference, screen, window
 from interlith.errors import FailureError, InputError, InterlithError, MissingDependencyError
 
 INTERRUPTED = 130
@@ -25,6 +25,9 @@ app.command("assess")(assess.assess)
 app.command("window")(window.window)
 app.command("react")(react.react)
 app.command("screen")(screen.screen)
+app.command("md")(md.md)
+app.command("diffusion")(md.diffusion)
+app.command("analyze")(md.analyze)
 app.add_typer(build.app, name="build")
 app.add_typer(reference.app, name="reference")
 app.add_typer(library.app, name="library")

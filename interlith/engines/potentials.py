@@ -1,149 +1,83 @@
-"""Machine-learned potentials by exact name: what they are, and an ASE calculator on demand.
+"""Potentials by exact name: what they are, and an ASE calculator on demand.
 
 A potential is its weight file: the sha256 travels with every energy, so that two models never
 share a hull by accident. torch is imported only when a calculator is made.
 
+=============================  =====================================================
+``7net-0``, ``7net-l3i5``      SevenNet; the weights are in the package ``sevenn``
+``chgnet``                     CHGNet 0.3.0; the weights are in the package ``chgnet``
+``mace:/a.model``              a MACE file
+``mace:/a.model,/b.model``     a committee: mean, and standard deviations as results
+``mace_mp:small``              a published MACE model from mace's cache
+``ase:module.Class{"a": 1}``   any ASE calculator, with arguments as JSON
+``emt``, ``lj``                toys for tests
+=============================  =====================================================
+
 >>> from interlith.engines.potentials import potential
->>> potential("emt").identity.name
-'emt'
+>>> copper = potential("emt")
+>>> copper.identity.name, copper.identity.dtype
+('emt', 'float64')
+>>> from ase.build import bulk
+>>> atoms = bulk("Cu", a=3.6)
+>>> atoms.calc = copper.calculator(stress=False)
+>>> round(float(atoms.get_potential_energy()), 3)
+-0.007
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache, partial
-from importlib import metadata, util
-from pathlib import Path
-from typing import Any
+from interlith.engines.ase_potentials import TOYS, from_dotted_name, toy
+from interlith.engines.identity import Potential, PotentialIdentity
+from interlith.engines.mace_potentials import mace_from_files, mace_published, mace_shipped
+from interlith.engines.pretrained import WEIGHTS, pretrained
+from interlith.engines.shipped_models import shipped_models
+from interlith.engines.torch_setup import settle_threads
+from interlith.errors import InputError
 
-from interlith.errors import InputError, MissingDependencyError
-from interlith.records import Record
+__all__ = ["Potential", "PotentialIdentity", "list_potentials", "potential", "settle_threads"]
 
-_SEVENNET_FILES = {
-    "7net-0": "SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth",
-    "7net-l3i5": "SevenNet_l3i5/checkpoint_l3i5.pth",
+_BY_PREFIX = {
+    "mace:": mace_from_files,
+    "mace_mp:": mace_published,
+    "ase:": from_dotted_name,
 }
-_SEVENNET_LICENCE = "GPL-3.0 (sevenn 0.10 code and its wheel); the same weights are also MIT"
-
-
-class PotentialIdentity(Record):
-    """Names a potential exactly.
-
-    Attributes
-    ----------
-    sha256 : str
-        Hash of the weight file; of name and version for a potential without one.
-    """
-
-    name: str
-    sha256: str
-    versions: dict[str, str]
-    dtype: str
-    device: str
-    licence: str
-
-
-@dataclass(frozen=True)
-class Potential:
-    """A named potential; ``calculator()`` makes a new ASE calculator, importing what it needs."""
-
-    identity: PotentialIdentity
-    make: Callable[[], Any]
-
-    def calculator(self) -> Any:
-        """A new ASE calculator."""
-        return self.make()
 
 
 def list_potentials() -> list[str]:
-    """Names that :func:`potential` takes."""
-    return [*_SEVENNET_FILES, "emt", "lj"]
+    """Plain names that :func:`potential` takes; the patterns ``mace:``, ``ase:`` come on top."""
+    return [*WEIGHTS, *shipped_models(), *TOYS]
 
 
-def potential(name: str) -> Potential:
-    """A potential by name: ``7net-0``, ``7net-l3i5``, or ``emt`` and ``lj`` for tests.
+def potential(name: str, *, device: str = "cpu", dtype: str | None = None) -> Potential:
+    """A potential by name.
+
+    Parameters
+    ----------
+    name : str
+        As in the table above.
+    device : {"cpu", "cuda", "auto"}
+        ``auto`` takes CUDA where there is one.
+    dtype : {"float32", "float64"}, optional
+        Left out, learned potentials run in single precision: right for dynamics, while
+        relaxations to tight forces and elastic constants want double.
 
     Raises
     ------
     InputError
-        If there is none of this name.
+        If there is none of this name, or its file, device or number type cannot be used.
     MissingDependencyError
         If it needs the extra ``ml``.
     """
-    if name in _SEVENNET_FILES:
-        return _sevennet(name)
-    if name in ("emt", "lj"):
-        return _toy(name)
-    raise InputError(f"no potential is called '{name}'; there are {', '.join(list_potentials())}")
-
-
-def settle_threads() -> None:
-    """One passive thread a process, unless the environment says otherwise.
-
-    Must run before torch is imported: two spinning threads on busy cores are 100 times slower
-    than one.
-    """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-@cache
-def _sevennet(name: str) -> Potential:
-    weights = _sevennet_folder() / _SEVENNET_FILES[name]
-    identity = PotentialIdentity(
-        name=name,
-        sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
-        versions={package: metadata.version(package) for package in ("sevenn", "torch", "ase")},
-        dtype="float32",
-        device="cpu",
-        licence=_SEVENNET_LICENCE,
+    for prefix, make in _BY_PREFIX.items():
+        if name.startswith(prefix):
+            return make(name, device, dtype)
+    if name in WEIGHTS:
+        return pretrained(name, device, dtype)
+    if name in TOYS:
+        return toy(name, device, dtype)
+    if name in shipped_models():
+        return mace_shipped(name, device, dtype)
+    raise InputError(
+        f"no potential is called '{name}'; there are {', '.join(list_potentials())}, and by "
+        "pattern mace:/path/to/file.model, mace_mp:NAME and ase:module.Class"
     )
-    return Potential(identity, partial(_sevennet_calculator, weights))
-
-
-def _sevennet_folder() -> Path:
-    """Where the weights lie in the installed wheel, without importing torch."""
-    found = util.find_spec("sevenn")
-    if found is None or found.origin is None or util.find_spec("torch") is None:
-        raise MissingDependencyError(
-            "the SevenNet potentials need sevenn and torch, which are not installed; run "
-            "pip install 'interlith[ml]'"
-        )
-    return Path(found.origin).parent / "pretrained_potentials"
-
-
-def _sevennet_calculator(weights: Path) -> Any:
-    settle_threads()
-    import torch
-
-    # e3nn 0.4 keeps a slice in its constants, which torch >= 2.6 refuses to unpickle untold.
-    with torch.serialization.safe_globals([slice]):
-        from sevenn.calculator import SevenNetCalculator
-
-    return SevenNetCalculator(str(weights), device="cpu")
-
-
-def _toy(name: str) -> Potential:
-    version = metadata.version("ase")
-    identity = PotentialIdentity(
-        name=name,
-        sha256=hashlib.sha256(f"ase {name} {version}".encode()).hexdigest(),
-        versions={"ase": version},
-        dtype="float64",
-        device="cpu",
-        licence="LGPL-2.1 (ase); toy potential for tests",
-    )
-    return Potential(identity, partial(_toy_calculator, name))
-
-
-def _toy_calculator(name: str) -> Any:
-    if name == "emt":
-        from ase.calculators.emt import EMT
-
-        return EMT()
-    from ase.calculators.lj import LennardJones
-
-    return LennardJones(sigma=2.5, epsilon=0.1, rc=7.5, smooth=True)

@@ -20,10 +20,12 @@ from interlith.report.elements import Html, formula, markup, tag
 from interlith.report.formation import formation
 from interlith.report.screening import coatings
 from interlith.report.stability import stability
+from interlith.report.transport import transport
 
 NAVIGATION = (
     ("stable", "Is it stable?"),
     ("forms", "What forms?"),
+    ("moves", "Does Li still move?"),
     ("coating", "Which coating?"),
     ("built", "What was built?"),
     ("air", "Air and moisture"),
@@ -52,6 +54,7 @@ def render(results: StudyResults) -> str:
         trust.summary(results),
         stability(results),
         formation(results),
+        transport(results),
         coatings(results),
         built(results),
         air(results),
@@ -71,7 +74,7 @@ def render(results: StudyResults) -> str:
     links = [
         tag("li", tag("a", title, href=f"#{name}"))
         for name, title in NAVIGATION
-        if name != "built" or results.structures
+        if {"built": results.structures, "moves": results.diffusion}.get(name, True)
     ]
     body = "\n".join(
         (

@@ -26,6 +26,7 @@ from interlith.analysis.coatings import (
     lithium_phases,
     screen_coatings,
 )
+from interlith.analysis.diffusion_results import DiffusionRecord
 from interlith.analysis.hull import Hull
 from interlith.analysis.interphase import interphase
 from interlith.analysis.reactions import closed_reaction, open_reaction
@@ -60,9 +61,16 @@ class AssessMaker(Maker):
     ----------
     name : str
         Name of the flow.
+    work_folder : str
+        Where the dynamics keep their trajectories and checkpoints; named after the study in the
+        current folder if left out.
+    workers : int
+        Runs of the dynamics side by side.
     """
 
     name: str = "assess"
+    work_folder: str | None = None
+    workers: int = 2
 
     def make(self, study: Study) -> Flow:
         """Jobs for every component and interface, the screen, and the collecting job."""
@@ -85,6 +93,9 @@ class AssessMaker(Maker):
                 for a, b in contacts(study)
             ]
         parts = [*components, *interfaces, *others]
+        if study.stages.md is not None:
+            place = self.work_folder or f"{study.name}-md"
+            others.append(_job(diffusion_job, "diffusion", data, place, self.workers))
         last = _job(collect_job, "collect", data, [part.output for part in parts], started)
         return Flow([*parts, last], output=last.output, name=f"{self.name} {study.name}")
 
@@ -306,6 +317,23 @@ def structure_job(study: dict[str, Any], a: Material, b: Material) -> dict[str, 
 
 
 @job
+def diffusion_job(study: dict[str, Any], folder: str, workers: int) -> dict[str, Any]:
+    """Li diffusion in the electrolyte; goes on with what the folder holds."""
+    asked = Study.model_validate(study)
+
+    def work() -> dict[str, Any]:
+        from interlith.workflows.diffusion import diffusion
+
+        settings = asked.stages.md
+        if settings is None:
+            raise InputError("the study has no stage 'md'; add it under stages")
+        crystal = asked.crystals.get(asked.electrolyte, asked.electrolyte)
+        return diffusion(crystal, settings, folder, workers=workers).to_json()
+
+    return _guarded("diffusion", asked.electrolyte, work)
+
+
+@job
 def atmosphere_job(study: dict[str, Any]) -> dict[str, Any]:
     """Reaction of the electrolyte with water and carbon dioxide."""
     asked = Study.model_validate(study)
@@ -367,6 +395,9 @@ def collect(study: Study, parts: list[dict[str, Any]], wall_time_s: float) -> St
             SearchRecord.model_validate(p["structures"]["record"])
             for p in parts
             if "structures" in p
+        ),
+        diffusion=tuple(
+            DiffusionRecord.model_validate(p["diffusion"]) for p in parts if "diffusion" in p
         ),
         failures=tuple(failures),
         provenance=provenance(study.stages.thermodynamics.seed, wall_time_s),

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from interlith.errors import InputError, StudyError
 from interlith.records import Shift
+from interlith.workflows.diffusion_settings import DiffusionSettings
 
 
 class _Settings(BaseModel):
@@ -80,16 +81,20 @@ class Structures(_Settings):
     seed: int = 0
 
 
+class Dynamics(DiffusionSettings):
+    """The electrolyte's Li diffusion: a ladder of temperatures."""
+
+
 class Stages(_Settings):
     """What to run; left out = thermodynamics only."""
 
     thermodynamics: Thermodynamics = Thermodynamics()
     structures: Structures | None = None
-    md: dict[str, Any] | None = None
+    md: Dynamics | None = None
     dft: dict[str, Any] | None = None
 
 
-AVAILABLE_STAGES = ("thermodynamics", "structures")
+AVAILABLE_STAGES = ("thermodynamics", "structures", "md")
 
 
 class Study(_Settings):

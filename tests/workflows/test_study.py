@@ -33,11 +33,11 @@ def test_bare_cathode_and_empty_stage(tmp_path: Path) -> None:
     study = load_study(
         _study(
             tmp_path,
-            "name: a\nelectrolyte: Li3PS4\ncathode: LiCoO2\nstages: {thermodynamics: , md: }\n",
+            "name: a\nelectrolyte: Li3PS4\ncathode: LiCoO2\nstages: {thermodynamics: , dft: }\n",
         )
     )
     assert study.cathode.material == "LiCoO2"
-    assert study.missing_stages() == ("md",)
+    assert study.missing_stages() == ("dft",)
 
 
 def test_later_stages_of_the_design_are_accepted(tmp_path: Path) -> None:
@@ -46,7 +46,8 @@ def test_later_stages_of_the_design_are_accepted(tmp_path: Path) -> None:
         "  structures: {max_atoms: 300}\n  md: {potential: lpscl}\n"
     )
     study = load_study(_study(tmp_path, text))
-    assert study.missing_stages() == ("md",)
+    assert study.missing_stages() == ()
+    assert study.stages.md.potential == "lpscl"
     assert study.stages.structures.max_atoms == 300
 
 

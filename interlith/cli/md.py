@@ -1,0 +1,273 @@
+"""``interlith md``, ``interlith diffusion`` and ``interlith analyze``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interlith.cli.common import (
+    JsonOption,
+    numbers,
+    print_json,
+    print_tables,
+    progress_bar,
+    table,
+)
+from interlith.errors import FailureError, InputError
+from interlith.formatting import format_value
+
+if TYPE_CHECKING:
+    from interlith.analysis.diffusion_results import DiffusionRecord
+
+PotentialOption = Annotated[str, typer.Option("--potential", "-p", help="Potential by name.")]
+MobileOption = Annotated[str, typer.Option(help="Element that moves.")]
+
+
+def md(
+    material: Annotated[str, typer.Argument(help="Structure file, library name or formula.")],
+    potential_name: PotentialOption = "7net-0",
+    ensemble: Annotated[
+        str,
+        typer.Option(
+            help="nve, nvt_langevin, nvt_bussi, nvt_nose_hoover, npt_isotropic or npt_cell."
+        ),
+    ] = "nvt_langevin",
+    temperature: Annotated[float, typer.Option(help="Temperature, K.")] = 300.0,
+    temperature_end: Annotated[float | None, typer.Option(help="Ramp to this one, K.")] = None,
+    pressure: Annotated[float, typer.Option(help="Pressure, GPa.")] = 0.0,
+    time_ps: Annotated[float, typer.Option(help="Length, ps.")] = 10.0,
+    timestep: Annotated[float, typer.Option(help="Time step, fs.")] = 2.0,
+    frame_every: Annotated[int, typer.Option(help="Steps between frames.")] = 10,
+    checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 1000,
+    repeat: Annotated[str, typer.Option(help="Cells along a, b, c.")] = "1,1,1",
+    seed: Annotated[int, typer.Option(help="Of the velocities and the thermostat.")] = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of this run.")] = Path("md"),
+    as_json: JsonOption = False,
+) -> None:
+    """Molecular dynamics that restarts: call it again with the same folder to go on."""
+    from interlith.engines.md import MDSettings, run_md
+    from interlith.engines.potentials import potential
+    from interlith.structures.reading import read_material, require_ordered
+
+    settings = MDSettings.read(
+        {
+            "ensemble": ensemble,
+            "temperature_k": temperature,
+            "temperature_end_k": temperature_end,
+            "pressure_gpa": pressure,
+            "timestep_fs": timestep,
+            "steps": max(1, round(1000 * time_ps / timestep)) if timestep > 0 else 1,
+            "frame_every": frame_every,
+            "checkpoint_every": checkpoint_every,
+            "seed": seed,
+        }
+    )
+    times = [int(n) for n in numbers(repeat, "--repeat", 3)]
+    if min(times) < 1:
+        raise InputError(f"--repeat {repeat}: give three positive integers, such as 2,2,1")
+    found = read_material(material)
+    require_ordered(found.structure, found.name)
+    atoms = found.structure.make_supercell(times, in_place=False).to_ase_atoms(msonable=False)
+    with progress_bar(f"{found.name} {temperature:g} K", sys.stderr.isatty()) as progress:
+        record = run_md(
+            atoms,
+            potential(potential_name),
+            settings,
+            out,
+            progress=lambda now: progress(now.step, now.steps),
+        )
+    data = record.to_json()
+    if as_json:
+        print_json(data)
+    else:
+        print_tables(*_md_lines(data))
+    if record.status != "finished":
+        how = "run the same command again to go on" if record.status == "interrupted" else "kept"
+        raise FailureError(
+            f"the run {record.status} after {record.time_ps:g} ps: {record.reason}; everything "
+            f"written is in {out} ({how})"
+        )
+
+
+def diffusion(
+    material: Annotated[str, typer.Argument(help="Library name, formula or structure file.")],
+    potential_name: PotentialOption = "7net-0",
+    temperatures: Annotated[str, typer.Option(help="Temperatures, K.")] = "500,600,700,800",
+    time_ps: Annotated[float, typer.Option(help="Length of each run, ps.")] = 50.0,
+    equilibration_ps: Annotated[
+        float, typer.Option("--equilibration-ps", help="Left out at the start of each, ps.")
+    ] = 5.0,
+    timestep: Annotated[float, typer.Option(help="Time step, fs.")] = 2.0,
+    frame_every: Annotated[int, typer.Option(help="Steps between frames.")] = 25,
+    seeds: Annotated[int, typer.Option(help="Runs at each temperature.")] = 1,
+    min_length: Annotated[float, typer.Option(help="Least distance of the cell's faces, A.")] = 9.5,
+    max_atoms: Annotated[int, typer.Option(help="Atom budget of the cell.")] = 400,
+    as_given: Annotated[
+        bool, typer.Option("--as-given", help="Keep cell and atoms; else relax them first.")
+    ] = False,
+    mobile: MobileOption = "Li",
+    workers: Annotated[int, typer.Option(min=1, help="Runs side by side.")] = 2,
+    seed: Annotated[int, typer.Option(help="First seed.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder (default: MATERIAL-diffusion).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Diffusivity, conductivity and activation energy from a ladder of temperatures.
+
+    Call it again with the same folder to go on after an interruption, or to add time,
+    temperatures or seeds.
+    """
+    from pydantic import ValidationError
+
+    from interlith.workflows.diffusion import diffusion as run_ladder
+    from interlith.workflows.diffusion_settings import DiffusionSettings
+
+    try:
+        settings = DiffusionSettings(
+            potential=potential_name,
+            temperatures_k=numbers(temperatures, "--temperatures"),
+            time_ps=time_ps,
+            equilibration_ps=equilibration_ps,
+            timestep_fs=timestep,
+            frame_every=frame_every,
+            seeds=seeds,
+            seed=seed,
+            mobile=mobile,
+            min_length_angstrom=min_length,
+            max_atoms=max_atoms,
+            volume="as_given" if as_given else "relaxed",
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from error
+    folder = out or Path(f"{Path(material).stem}-diffusion")
+    with progress_bar(f"diffusion in {material}", sys.stderr.isatty()) as progress:
+        record = run_ladder(material, settings, folder, workers=workers, progress=progress)
+    _finish(record, folder, as_json)
+    interrupted = [one for one in record.dynamics if one.status == "interrupted"]
+    if interrupted:
+        raise FailureError(
+            f"{len(interrupted)} runs were interrupted; run the same command again to go on"
+        )
+
+
+def analyze(
+    trajectories: Annotated[list[Path], typer.Argument(help="Trajectory files.")],
+    temperature: Annotated[
+        str, typer.Option(help="Temperature of each, K, in the order of the files.")
+    ],
+    mobile: MobileOption = "Li",
+    charge: Annotated[float, typer.Option(help="Charge of a mobile ion, e.")] = 1.0,
+    time_step: Annotated[
+        float | None, typer.Option(help="Time between two frames, fs, where the file has none.")
+    ] = None,
+    equilibration_ps: Annotated[
+        float | None, typer.Option("--equilibration-ps", help="Left out, ps; else found by a test.")
+    ] = None,
+    symbols: Annotated[
+        str | None, typer.Option(help="Elements of LAMMPS types 1, 2, ...: Li,P,S.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for figures and the record.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Transport from trajectories of any program (H5MD, extxyz, XDATCAR, vasprun, LAMMPS)."""
+    from interlith.workflows.analyze import analyze_files
+
+    record = analyze_files(
+        trajectories,
+        numbers(temperature, "--temperature", len(trajectories)),
+        mobile=mobile,
+        charge_e=charge,
+        time_step_fs=time_step,
+        equilibration_ps=equilibration_ps,
+        symbols=[part.strip() for part in symbols.split(",")] if symbols else None,
+    )
+    _finish(record, out, as_json)
+
+
+def _finish(record: DiffusionRecord, folder: Path | None, as_json: bool) -> None:
+    if folder is not None:
+        _write_figures(record, folder)
+    data = record.to_json()
+    if as_json:
+        print_json(data)
+        return
+    print_tables(
+        table(
+            f"Transport of {data['runs'][0]['mobile']} in {data['formula']}",
+            ("K", "D cm2/s", "sigma", "conductivity", "Haven", "framework", "status"),
+            [_run_cells(run) for run in data["runs"]],
+        ),
+        *_arrhenius_lines(data),
+        *(f"{d['temperature_k']:g} K, seed {d['seed']}: {d['status']}, {d['reason']}"
+          for d in data["dynamics"] if d["status"] != "finished"),
+        *([f"Figures and record: {folder}"] if folder else []),
+    )  # fmt: skip
+
+
+def _write_figures(record: DiffusionRecord, folder: Path) -> None:
+    from interlith.errors import OutputError
+    from interlith.report.transport import arrhenius_png, msd_png
+
+    pictures = {"msd.png": msd_png(record), "arrhenius.png": arrhenius_png(record)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in pictures.items():
+            if content is not None:
+                (folder / name).write_bytes(content)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write figures into {folder} ({error.strerror}); choose another --out"
+        ) from error
+
+
+def _run_cells(run: Mapping[str, Any]) -> list[str]:
+    d, sigma = run["self_diffusivity_cm2_s"], run["sigma_cm2_s"]
+    kept = {None: "not tested", True: "intact", False: "broken"}[run["framework_intact"]]
+    conductivity = run["conductivity_ms_cm"]
+    return [
+        f"{run['temperature_k']:g}",
+        "" if d is None else f"{d:.2e}",
+        "" if sigma is None else f"{sigma:.1e}",
+        ""
+        if conductivity is None
+        else format_value(conductivity, run["conductivity_sigma_ms_cm"], "mS/cm"),
+        "" if run["haven_ratio"] is None else format_value(run["haven_ratio"], run["haven_sigma"]),
+        kept,
+        run["status"] if run["reason"] is None else f"{run['status']}: {run['reason']}",
+    ]
+
+
+def _arrhenius_lines(data: Mapping[str, Any]) -> list[str]:
+    fit = data["arrhenius"]
+    if fit is None:
+        return [f"No activation energy: {data['arrhenius_reason']}"]
+    lines = [
+        f"Activation energy {format_value(fit['activation_energy_ev'], fit['sigma_ev'], 'eV')} "
+        f"(95 %: {fit['interval95_ev'][0]:.3f} to {fit['interval95_ev'][1]:.3f})"
+    ]
+    if fit["conductivity_300k_ms_cm"] is not None:
+        low, high = fit["interval95_ms_cm"]
+        lines.append(
+            f"Conductivity at 300 K, extrapolated: {fit['conductivity_300k_ms_cm']:.2g} mS/cm "
+            f"(95 %: {low:.2g} to {high:.2g}), Nernst-Einstein"
+        )
+    return [*lines, *fit["flags"]]
+
+
+def _md_lines(data: Mapping[str, Any]) -> Sequence[str]:
+    file = data["trajectory"]
+    mean = data["mean_temperature_k"]
+    return [
+        f"{data['status']}: {data['time_ps']:g} ps of {data['formula']}"
+        + ("" if mean is None else f" at {mean:.0f} K"),
+        f"{file['path']}: {file['frames']} frames, {file['time_step_fs']:g} fs apart",
+        *data["notes"],
+    ]

@@ -1,0 +1,207 @@
+"""Does Li still move? Mean squared displacements, the Arrhenius line, and the runs behind them."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from interlith.analysis.diffusion_results import DiffusionRecord, MsdCurve
+from interlith.analysis.study_results import StudyResults
+from interlith.report.elements import (
+    Content,
+    Html,
+    bullets,
+    figure,
+    formula,
+    number,
+    section,
+    table,
+    tag,
+)
+from interlith.report.svg import BLUE, INK, VERMILLION, Drawing, drawing_style, to_drawing
+from interlith.units import BOLTZMANN_EV_PER_K
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NORMAL95 = 1.96
+PIXELS_PER_INCH = 150
+ROOM_K = 300.0
+
+
+def transport(results: StudyResults) -> Html:
+    """Answer whether Li moves; nothing where the study ran no dynamics."""
+    if not results.diffusion:
+        return Html("")
+    parts: list[Content] = []
+    for place, record in enumerate(results.diffusion):
+        parts += _material(record, place)
+    return section("moves", "Does Li still move?", *parts)
+
+
+def msd_png(record: DiffusionRecord) -> bytes:
+    """Mean squared displacements as a PNG."""
+    return _png(lambda: _msd_figure(record.curves, record))
+
+
+def arrhenius_png(record: DiffusionRecord) -> bytes | None:
+    """Arrhenius plot as a PNG; None where no run has a diffusivity."""
+    return _png(lambda: _arrhenius_figure(record)) if _points(record) else None
+
+
+def _material(record: DiffusionRecord, place: int) -> list[Content]:
+    fit = record.arrhenius
+    lines: list[Content] = []
+    if fit is None:
+        lines.append(["No activation energy: ", record.arrhenius_reason])
+    else:
+        lines.append(["Activation energy ", number(fit.activation_energy_ev, fit.sigma_ev, "eV")])
+        if fit.conductivity_300k_ms_cm is not None and fit.interval95_ms_cm is not None:
+            low, high = fit.interval95_ms_cm
+            lines.append(
+                f"Conductivity at 300 K, extrapolated: {fit.conductivity_300k_ms_cm:.2g} mS/cm "
+                f"(95 %: {low:.2g} to {high:.2g}; Nernst-Einstein)"
+            )
+        lines += list(fit.flags)
+    rows: list[list[Content]] = [
+        [
+            f"{run.temperature_k:g} K",
+            _diffusivity(run.self_diffusivity_cm2_s, run.sigma_cm2_s),
+            number(run.conductivity_ms_cm, run.conductivity_sigma_ms_cm, "mS/cm"),
+            number(run.haven_ratio, run.haven_sigma),
+            "not tested" if run.framework_intact is None else "intact"
+            if run.framework_intact else "broken",
+            f"{run.events:.0f}",
+            run.reason or "",
+        ]
+        for run in record.runs
+    ]  # fmt: skip
+    columns = (
+        "Temperature", "Self diffusivity", "Conductivity (Nernst-Einstein)", "Haven ratio",
+        "Framework", "Jumps", "No answer because",
+    )  # fmt: skip
+    name = "analysed trajectories" if record.potential is None else record.potential["name"]
+    return [
+        tag("h3", formula(record.formula), f", {name}"),
+        bullets(lines),
+        figure(
+            _drawn(lambda: _arrhenius_figure(record), f"arrhenius-{place}", "Arrhenius plot")
+            if _points(record)
+            else None,
+            "Each point is one run with its standard uncertainty; the band holds 95 % of the line.",
+        ),
+        figure(
+            _drawn(
+                lambda: _msd_figure(record.curves, record), f"msd-{place}", "Squared displacement"
+            ),
+            "Mean squared displacement of the mobile ions; the bold part with its band is the "
+            "range of the fit.",
+        ),
+        table("Runs", columns, rows),
+    ]
+
+
+def _diffusivity(value: float | None, sigma: float | None) -> str:
+    if value is None:
+        return "no answer"
+    return f"({value:.2e} ± {sigma or 0:.1e}) cm²/s"
+
+
+def _points(record: DiffusionRecord) -> list[tuple[float, float, float]]:
+    """Temperature, diffusivity and its uncertainty, of runs that have one."""
+    return [
+        (run.temperature_k, run.self_diffusivity_cm2_s, run.sigma_cm2_s)
+        for run in record.runs
+        if run.self_diffusivity_cm2_s and run.sigma_cm2_s
+    ]
+
+
+def _arrhenius_figure(record: DiffusionRecord) -> tuple[Figure, str]:
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = made.add_subplot()
+    points = _points(record)
+    for temperature, d, sigma in points:
+        run = next(r for r in record.runs if r.temperature_k == temperature)
+        colour = BLUE if run.status == "ok" else VERMILLION
+        axes.errorbar(1000 / temperature, d, yerr=sigma, fmt="o", color=colour, capsize=3)
+    alt = f"Diffusivity of {record.formula} at {len(points)} temperatures."
+    if record.arrhenius is not None:
+        _line(axes, record)
+        alt += f" Activation energy {record.arrhenius.activation_energy_ev:.2f} eV."
+    axes.set_yscale("log")
+    axes.set_xlabel("1000 K / temperature")
+    axes.set_ylabel("Self diffusivity (cm²/s)")
+    axes.grid()
+    return made, alt
+
+
+def _line(axes: Axes, record: DiffusionRecord) -> None:
+    """The line with its band: normal about the mean of 1/T, matched to the interval at 300 K."""
+    fit = record.arrhenius
+    if fit is None:
+        return
+    x = np.linspace(1 / max(fit.temperatures_k), 1 / ROOM_K, 100)
+    line = math.log(fit.prefactor_cm2_s) - fit.activation_energy_ev / BOLTZMANN_EV_PER_K * x
+    middle = float(np.mean([1 / t for t in fit.temperatures_k]))
+    slope = fit.sigma_ev / BOLTZMANN_EV_PER_K
+    low, high = fit.interval95_cm2_s
+    far = (math.log(high) - math.log(low)) / (2 * NORMAL95)
+    near = math.sqrt(max(far**2 - (slope * (1 / ROOM_K - middle)) ** 2, 0.0))
+    spread = NORMAL95 * np.sqrt(near**2 + (slope * (x - middle)) ** 2)
+    axes.plot(1000 * x, np.exp(line), color=INK, linewidth=1.2)
+    axes.fill_between(
+        1000 * x, np.exp(line - spread), np.exp(line + spread), color=BLUE, alpha=0.18
+    )
+
+
+def _msd_figure(curves: Sequence[MsdCurve], record: DiffusionRecord) -> tuple[Figure, str]:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = made.add_subplot()
+    colours = mpl.colormaps["viridis"](np.linspace(0.05, 0.8, max(len(curves), 1)))
+    for colour, curve in zip(colours, curves, strict=True):
+        lag, msd = np.array(curve.lag_ps), np.array(curve.self_angstrom2)
+        sigma = np.array([np.nan if s is None else s for s in curve.sigma_angstrom2])
+        fitted = np.isfinite(sigma)
+        axes.plot(
+            lag, msd, color=colour, linewidth=0.9, alpha=0.7, label=f"{curve.temperature_k:g} K"
+        )
+        if fitted.any():
+            low = np.maximum(msd - sigma, 1e-3 * msd)[fitted]
+            axes.plot(lag[fitted], msd[fitted], color=colour, linewidth=2.4)
+            axes.fill_between(lag[fitted], low, (msd + sigma)[fitted], color=colour, alpha=0.25)
+    if any(curve.lag_ps for curve in curves):
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+    else:
+        axes.text(0.5, 0.5, "no run is long enough", ha="center", transform=axes.transAxes)
+    axes.set_xlabel("Time lag (ps)")
+    axes.set_ylabel("Mean squared displacement (Å²)")
+    axes.grid()
+    if curves:
+        axes.legend()
+    temperatures = ", ".join(f"{curve.temperature_k:g}" for curve in curves)
+    return made, f"Mean squared displacement in {record.formula} at {temperatures} K."
+
+
+def _drawn(make: Callable[[], tuple[Figure, str]], name: str, title: str) -> Drawing:
+    with drawing_style():
+        made, alt = make()
+        return to_drawing(made, name, title, alt)
+
+
+def _png(make: Callable[[], tuple[Figure, str]]) -> bytes:
+    buffer = io.BytesIO()
+    with drawing_style():
+        made, _ = make()
+        made.savefig(buffer, format="png", dpi=PIXELS_PER_INCH, facecolor="white")
+    return buffer.getvalue()

@@ -1,0 +1,85 @@
+"""``interlith md``, ``diffusion`` and ``analyze``: contract fields, going on, mistakes in words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "interlith", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, timeout=180, check=False
+    )
+
+
+def answer(folder: Path, *arguments: str) -> dict[str, Any]:
+    done = run(folder, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+COPPER = ("md", "Cu", "--potential", "emt", "--temperature", "400", "--out", "run")
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    first = answer(tmp_path, *COPPER, "--time-ps", "0.1")
+    again = answer(tmp_path, *COPPER, "--time-ps", "0.2")
+    assert first["status"] == again["status"] == "finished"
+    assert first["trajectory"]["frames"] == 6
+    assert again["trajectory"]["frames"] == 11
+    assert any("step 50" in note for note in again["notes"]), again["notes"]
+
+
+def test_a_ladder_and_the_analysis_of_its_files_agree(tmp_path: Path) -> None:
+    ladder = answer(
+        tmp_path, "diffusion", "Cu", "--potential", "emt", "--mobile", "Cu", "--temperatures",
+        "400,500", "--time-ps", "0.2", "--equilibration-ps", "0.05", "--min-length", "5",
+        "--as-given", "--out", "ladder", "--frame-every", "1",
+    )  # fmt: skip
+    assert {"formula", "potential", "runs", "arrhenius"} <= set(ladder)
+    assert ladder["arrhenius"] is None
+    assert ladder["arrhenius_reason"]
+    for row in ladder["runs"]:
+        for key in ("status", "reason", "self_diffusivity_cm2_s", "sigma_cm2_s", "haven_ratio"):
+            assert key in row
+        assert {"path", "sha256", "frames", "time_step_fs"} <= set(row["trajectory"])
+    assert (tmp_path / "ladder" / "msd.png").read_bytes().startswith(b"\x89PNG")
+    file = ladder["runs"][0]["trajectory"]["path"]
+    found = answer(
+        tmp_path, "analyze", file, "--temperature", "400", "--mobile", "Cu",
+        "--equilibration-ps", "0.05",
+    )  # fmt: skip
+    assert found["runs"][0]["events"] == pytest.approx(ladder["runs"][0]["events"])
+    assert found["potential"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("md", "Cu", "--potential", "gap"), "no potential"),
+        (("md", "Nope"), "Nope"),
+        (("md", "Cu", "--potential", "emt", "--ensemble", "nvx"), "ensemble"),
+        (("md", "Cu", "--potential", "emt", "--timestep", "-1"), "timestep"),
+        (("md", "Li6PS5Cl-cubic", "--potential", "lj"), "interlith build order"),
+        (("md", "LiCl", "--potential", "emt"), "Li"),
+        (("diffusion", "Cu", "--potential", "emt"), "holds no Li"),
+        (("diffusion", "LiCl", "--potential", "lj", "--temperatures", "hot"), "numbers"),
+        (("diffusion", "LiCl", "--potential", "lj", "--time-ps", "0"), "time_ps"),
+        (("analyze", "none.h5", "--temperature", "300"), "none.h5"),
+        (("analyze", "a.h5", "b.h5", "--temperature", "300"), "takes 2"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused_in_words(
+    tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,9 +28,14 @@ from interlith.cli.common import (
 )
 from interlith.errors import InputError
 from interlith.formatting import format_value
+from interlith.records import Record
 
 if TYPE_CHECKING:
     from interlith.analysis.hull import Hull
+    from interlith.analysis.windows import WindowRecord
+
+
+FRAMEWORK_COLUMNS = ("formula", "average voltage", "step voltage", "intact")
 
 
 def window(
@@ -47,6 +54,20 @@ def window(
         Path | None,
         typer.Option(help="CSV or JSON of framework energies for the topotactic limits."),
     ] = None,
+    topotactic_with: Annotated[
+        str | None,
+        typer.Option(
+            help="Potential that relaxes the framework with more and less Li for the topotactic "
+            "limits, for example 7net-0 (minutes)."
+        ),
+    ] = None,
+    li_range: Annotated[
+        str | None,
+        typer.Option(
+            help="With --topotactic-with: least and most Li per formula, LOW,HIGH; two less and "
+            "two more if left out."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Stability window and decomposition ladder of compounds against Li."""
@@ -55,6 +76,7 @@ def window(
 
     low, high = check_range(numbers(voltage_range, "--voltage-range", 2))  # type: ignore[arg-type]  # two by count
     at = numbers(voltages, "--voltages")
+    limits = _limits(topotactic, topotactic_with, li_range)
     energies = reference_from(
         reference,
         scheme,
@@ -65,7 +87,7 @@ def window(
         lambda: elements_in(formulas),
     )
     hull = Hull(energies)
-    rows = [_row(hull, formula, (low, high), at, topotactic, len(formulas)) for formula in formulas]
+    rows = [_row(hull, formula, (low, high), at, limits, len(formulas)) for formula in formulas]
     if all("error" in row for row in rows):
         raise InputError("; ".join(row["error"] for row in rows))
     if as_json:
@@ -81,7 +103,7 @@ def _row(
     formula: str,
     voltage_range: tuple[float, float],
     voltages: tuple[float, ...],
-    topotactic: Path | None,
+    limits: Callable[[WindowRecord], Record] | None,
     asked: int,
 ) -> dict[str, Any]:
     from interlith.analysis.uncertainty import window_sigma
@@ -89,21 +111,62 @@ def _row(
 
     try:
         record = stability_window(hull, formula, voltage_range_v=voltage_range, voltages_v=voltages)
-        changes: dict[str, Any] = {"sigma": window_sigma(hull, record)}
-        if topotactic is not None:
-            changes["topotactic"] = _topotactic(formula, topotactic)
+        row = record.model_copy(update={"sigma": window_sigma(hull, record)}).to_json()
+        if limits is not None:
+            row["topotactic"] = limits(record).to_json()
     except InputError as error:
         if asked == 1:
             raise
         return {"formula": formula, "error": str(error)}
-    return record.model_copy(update=changes).to_json()
+    return row
 
 
-def _topotactic(formula: str, path: Path) -> Any:
+def _limits(
+    path: Path | None, potential: str | None, li_range: str | None
+) -> Callable[[WindowRecord], Record] | None:
+    """What finds the topotactic limits beside a window: a file of energies or a potential."""
+    if path is not None and potential is not None:
+        raise InputError(
+            "--topotactic takes energies from a file and --topotactic-with calculates them; give "
+            "one of the two"
+        )
+    if li_range is not None and potential is None:
+        raise InputError("--li-range goes with --topotactic-with POTENTIAL")
+    if path is not None:
+        return partial(_from_file, path)
+    if potential is None:
+        return None
+    ends = (None, None) if li_range is None else numbers(li_range, "--li-range", 2)
+    if ends[0] is not None and ends[1] is not None and not 0 <= ends[0] <= ends[1]:
+        raise InputError(f"--li-range '{li_range}' is negative or reversed; write LOW,HIGH: 4,11")
+    return partial(_calculated, potential, ends[0], ends[1])
+
+
+def _from_file(path: Path, direct: WindowRecord) -> Record:
     from interlith.analysis.reference_catalog import load_reference
     from interlith.analysis.topotactic import frameworks_from, topotactic_window
 
-    return topotactic_window(formula, frameworks_from(load_reference(str(path))))
+    return topotactic_window(direct.formula, frameworks_from(load_reference(str(path))))
+
+
+def _calculated(
+    potential: str, low: float | None, high: float | None, direct: WindowRecord
+) -> Record:
+    from interlith.analysis.insertion_voltages import against_direct
+    from interlith.workflows.topotactic import TopotacticOptions, topotactic
+
+    found = topotactic(
+        direct.formula,
+        potential,
+        TopotacticOptions(low=low, high=high),
+        progress=lambda line: typer.echo(line, err=True),
+    )
+    return against_direct(
+        found,
+        direct.reduction_potential_v,
+        direct.oxidation_potential_v,
+        direct.energy_above_hull_ev_per_atom,
+    )
 
 
 def _show(row: dict[str, Any]) -> None:
@@ -132,6 +195,8 @@ def _show(row: dict[str, Any]) -> None:
             f"{format_value(limits['oxidation_potential_v'], None, 'V')} "
             f"({limits['delithiated'] or 'no delithiated framework given'})"
         )
+        if limits.get("reason"):
+            lines.append(f"  {limits['status']}: {limits['reason']}")
     steps = [
         [f"{s['voltage_v']:.2f}", s["direction"], s["reaction"], s["passivation"] or ""]
         for s in row["ladder"]
@@ -140,8 +205,18 @@ def _show(row: dict[str, Any]) -> None:
         [f"{e['voltage_v']:g}", f"{e['energy_ev_per_atom']:.3f}"]
         for e in row["decomposition_energies"]
     ]
+    inserted = [
+        [
+            s["formula"],
+            format_value(s["average_voltage_v"], None, "V"),
+            format_value(s["step_voltage_v"], None, "V"),
+            "yes" if s["framework"]["intact"] else "no",
+        ]
+        for s in (row["topotactic"] or {}).get("steps", ())
+    ]
     print_tables(
         *lines,
+        *([table("Framework kept", FRAMEWORK_COLUMNS, inserted)] if inserted else []),
         table("Ladder", ("V vs Li/Li+", "step", "reaction", "products"), steps),
         table("Decomposition energy", ("V vs Li/Li+", "eV/atom"), energies),
     )

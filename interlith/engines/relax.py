@@ -10,7 +10,11 @@
 
 from __future__ import annotations
 
+import io
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,9 +103,10 @@ def relax(
     target: Any = FrechetCellFilter(working) if cell else working
     optimizer = BFGS(target, logfile=None, maxstep=LARGEST_STEP_ANGSTROM)
     converged = False
-    for reached in optimizer.irun(fmax=fmax_ev_per_angstrom, steps=max_steps):
-        _check_sane(working, volume)
-        converged = bool(reached)
+    with _quiet_logarithm():
+        for reached in optimizer.irun(fmax=fmax_ev_per_angstrom, steps=max_steps):
+            _check_sane(working, volume)
+            converged = bool(reached)
     final, n = working.get_potential_energy(), len(working)
     record = RelaxationRecord(
         converged=converged,
@@ -115,6 +120,14 @@ def relax(
     )
     working.calc = None
     return working, record
+
+
+@contextmanager
+def _quiet_logarithm() -> Iterator[None]:
+    """The cell filter's matrix logarithm prints its error estimate, tiny as it is, every time."""
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="logm result may be inaccurate")
+        yield
 
 
 def rattle(atoms: Atoms, *, amplitude_angstrom: float = RATTLE_ANGSTROM, seed: int = 0) -> Atoms:

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 START_FILE = "start.extxyz"
 CELL_FILE = "cell.json"
 POLL_S = 1.0
+GRACE_S = 60.0
 Progress = Callable[[int, int], None]
 
 
@@ -177,9 +181,19 @@ def make_replicas(settings: DiffusionSettings, structure: Structure, folder: Pat
 def run_replica(replica: Replica) -> dict[str, Any]:
     """Run one replica to its end, a signal or a guard; the record as plain data."""
     settle_threads()
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     atoms = read_structure(Path(replica.start)).to_ase_atoms(msonable=False)
     record = run_md(atoms, potential(replica.potential), replica.settings, replica.folder)
     return record.to_json()
+
+
+def _leave_with(parent: int) -> None:
+    """Checkpoint and leave when the process that started this one is gone."""
+    while os.getppid() == parent:
+        time.sleep(POLL_S)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_S)  # the run writes its checkpoint; nobody waits for the answer
+    os._exit(1)
 
 
 def run_side_by_side(

@@ -1,0 +1,127 @@
+"""Train a committee of MACE models on a teacher, judged by the frames of its own dynamics.
+
+Sample, label, fit; then let the model run, label what it made, and fit again. A model's error on
+a split of its own training set says little: the rounds end only when the error on frames of its own
+dynamics stays below the bounds. Every step is a file in the folder, and a training that was
+interrupted goes on after the last one.
+
+    settings = read_train_settings(Path("lpscl-training.yaml").read_text())
+    card = run_training(settings, "lpscl")
+
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobflow.core.job import Job, job
+from jobflow.core.maker import Maker
+from pydantic import ValidationError
+
+from interlith.engines.potentials import potential
+from interlith.errors import InputError, OutputError
+from interlith.workflows.train_card import DataCard
+from interlith.workflows.train_fit import mace_fit
+from interlith.workflows.train_settings import TrainSettings
+from interlith.workflows.train_steps import Progress, Tools, Training, write_text
+
+SETTINGS_FILE = "settings.json"
+FIXED = ("name", "teacher", "systems", "dynamics", "seed")
+"""Settings that a folder keeps; when others change, the steps that they touch are done again."""
+OF_THIS_MACHINE = ("files", "elements")
+"""What a teacher's identity says that its hash does not need."""
+
+
+def usual_tools(settings: TrainSettings) -> Tools:
+    """The teacher by name, mace-torch's trainer and calculator.
+
+    Raises
+    ------
+    InputError, MissingDependencyError
+        As :func:`interlith.engines.potentials.potential`.
+    """
+    teacher = potential(settings.teacher)
+    identity = {k: v for k, v in teacher.identity.to_json().items() if k not in OF_THIS_MACHINE}
+    return Tools(teacher.calculator, identity, mace_fit, mace_calculator)
+
+
+def mace_calculator(path: Path) -> Any:
+    """ASE calculator of one MACE file."""
+    return potential(f"mace:{path}").calculator()
+
+
+def run_training(
+    settings: TrainSettings,
+    folder: str | Path,
+    progress: Progress | None = None,
+    *,
+    tools: Tools | None = None,
+) -> DataCard:
+    """Train a committee; goes on where the folder's files end.
+
+    Parameters
+    ----------
+    folder : path
+        Gets ``card.json``, ``card.md`` and the models at its top, every step's files below.
+    progress : callable, optional
+        Called with (what is being done, how much is done, of how much).
+
+    Returns
+    -------
+    DataCard
+        Written as ``card.json`` too.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a training with other settings, or a system cannot be built.
+    FailureError
+        If a label is not finite or the trainer fails.
+    """
+    tools = tools or usual_tools(settings)
+    training = Training(settings, _prepared(Path(folder), settings), tools, progress)
+    return training.run()
+
+
+def _prepared(folder: Path, settings: TrainSettings) -> Path:
+    """The folder, made if need be, with the settings in it."""
+    path = folder / SETTINGS_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        known = TrainSettings.model_validate_json(path.read_text()) if path.exists() else settings
+        differing = [key for key in FIXED if getattr(known, key) != getattr(settings, key)]
+        if differing:
+            raise InputError(
+                f"{folder} holds a training with other {', '.join(differing)}; go on with the "
+                "same, or name another folder"
+            )
+        write_text(path, settings.model_dump_json(indent=1))
+    except OSError as error:
+        raise OutputError(
+            f"cannot write into {folder} ({error.strerror}); name a folder of your own"
+        ) from error
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} holds no training settings; name another folder") from error
+    return folder.resolve()
+
+
+@dataclass
+class TrainMaker(Maker):
+    """Job that trains a committee in a folder and returns its data card."""
+
+    settings: TrainSettings
+    name: str = "train"
+
+    def make(self, folder: str | Path) -> Job:
+        """Build the job; run again on the same folder, it resumes."""
+        made: Job = train_job(self.settings.model_dump(mode="json"), str(folder))
+        made.name = f"{self.name} {self.settings.name}"
+        return made
+
+
+@job
+def train_job(settings: dict[str, Any], folder: str) -> dict[str, Any]:
+    """Train as :func:`run_training`; returns the card as plain data."""
+    return run_training(TrainSettings.model_validate(settings), folder).to_json()

@@ -17,16 +17,20 @@ MODELS_FOLDER = Path(__file__).with_name("models")
 
 
 def shipped_models() -> dict[str, list[Path]]:
-    """Model files of each shipped committee, the first member first."""
+    """Model files of each shipped committee, and of each member under the file's own name.
+
+    A committee costs as much as its members together; one member does for long dynamics.
+    """
     found: dict[str, list[Path]] = {}
     for card in sorted(MODELS_FOLDER.glob("*-card.json")):
-        files = [entry["file"] for entry in json.loads(card.read_text())["models"]]
-        found[card.name.removesuffix("-card.json")] = [MODELS_FOLDER / file for file in files]
+        files = [MODELS_FOLDER / entry["file"] for entry in json.loads(card.read_text())["models"]]
+        found[card.name.removesuffix("-card.json")] = files
+        found |= {file.stem: [file] for file in files}
     return found
 
 
 def shipped_card(name: str) -> dict[str, Any]:
-    """Data card of a shipped committee: settings, errors by group, limits.
+    """Data card of a shipped committee or of the one a member is of: errors by group, limits.
 
     Raises
     ------
@@ -34,6 +38,8 @@ def shipped_card(name: str) -> dict[str, Any]:
         If none of this name is shipped.
     """
     path = MODELS_FOLDER / f"{name}-card.json"
+    if not path.exists():
+        path = MODELS_FOLDER / f"{name.rpartition('-')[0]}-card.json"
     if name not in shipped_models():
         known = ", ".join(shipped_models()) or "none"
         raise InputError(f"no committee '{name}' is shipped; there are: {known}")

@@ -14,15 +14,21 @@ from interlith.errors import FailureError, InputError
 LARGEST_FILE_BYTES = 1_000_000
 
 
-@pytest.mark.parametrize("name", list(shipped_models()))
+COMMITTEES = [name for name, paths in shipped_models().items() if len(paths) > 1]
+
+
+@pytest.mark.parametrize("name", COMMITTEES)
 def test_files_are_those_of_the_card(name: str) -> None:
     check_shipped(name)
     paths = shipped_models()[name]
     assert len(paths) >= 4
     assert all(path.stat().st_size < LARGEST_FILE_BYTES for path in paths)
+    for path in paths:  # each member has a name of its own, and the committee's card
+        assert shipped_models()[path.stem] == [path]
+        assert shipped_card(path.stem) == shipped_card(name)
 
 
-@pytest.mark.parametrize("name", list(shipped_models()))
+@pytest.mark.parametrize("name", COMMITTEES)
 def test_the_card_says_what_was_measured(name: str) -> None:
     card = shipped_card(name)
     own = [one for one in card["rounds"] if one["name"].startswith("own-")]
@@ -44,7 +50,7 @@ def test_an_exchanged_file_is_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
     entry = {"file": "a-1.model", "sha256": "0" * 64}
     (tmp_path / "a-card.json").write_text(json.dumps({"models": [entry]}))
     monkeypatch.setattr(shipped, "MODELS_FOLDER", tmp_path)
-    assert shipped_models() == {"a": [tmp_path / "a-1.model"]}
+    assert shipped_models() == {"a": [tmp_path / "a-1.model"], "a-1": [tmp_path / "a-1.model"]}
     with pytest.raises(FailureError, match="not the file"):
         check_shipped("a")
     (tmp_path / "a-1.model").unlink()

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from interlith.engines.identity import UNSTATED, Potential, PotentialIdentity
-from interlith.engines.model_files import file_sha256
-from interlith.engines.torch_setup import resolve_dtype, settle_threads
+from interlith.engines.ml.model_files import file_sha256
+from interlith.engines.ml.torch_setup import resolve_dtype, settle_threads
 from interlith.errors import InputError, MissingDependencyError
 
 TOYS = {

@@ -25,19 +25,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interlith.engines.checkpoint import (
+from interlith.engines.dynamics.checkpoint import (
     SCHEMA_VERSION,
     Checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
-from interlith.engines.guards import Guards, Trip
-from interlith.engines.integrators import degrees_of_freedom, draw_velocities, make_integrator
-from interlith.engines.md_checks import check_same, check_start, check_unused, start_sha256
-from interlith.engines.md_records import MDProgress, MDRecord, TrajectoryFile
-from interlith.engines.md_session import ForceTimer, SignalWatch, locked, write_small
-from interlith.engines.md_settings import GuardSettings, MDSettings
-from interlith.engines.md_statistics import RunningStatistics
+from interlith.engines.dynamics.checks import check_same, check_start, check_unused, start_sha256
+from interlith.engines.dynamics.guards import Guards, Trip
+from interlith.engines.dynamics.integrators import (
+    degrees_of_freedom,
+    draw_velocities,
+    make_integrator,
+)
+from interlith.engines.dynamics.records import MDProgress, MDRecord, TrajectoryFile
+from interlith.engines.dynamics.session import ForceTimer, SignalWatch, locked, write_small
+from interlith.engines.dynamics.settings import GuardSettings, MDSettings
+from interlith.engines.dynamics.statistics import RunningStatistics
 from interlith.engines.potentials import Potential
 from interlith.errors import FailureError, InputError, OutputError
 from interlith.h5md import H5mdWriter

@@ -28,10 +28,10 @@ from __future__ import annotations
 
 from interlith.engines.ase_potentials import TOYS, from_dotted_name, toy
 from interlith.engines.identity import Potential, PotentialIdentity
-from interlith.engines.mace_potentials import mace_from_files, mace_published, mace_shipped
-from interlith.engines.pretrained import WEIGHTS, pretrained
-from interlith.engines.shipped_models import shipped_models
-from interlith.engines.torch_setup import settle_threads
+from interlith.engines.ml.mace_potentials import mace_from_files, mace_published, mace_shipped
+from interlith.engines.ml.pretrained import WEIGHTS, pretrained
+from interlith.engines.ml.shipped_models import shipped_models
+from interlith.engines.ml.torch_setup import settle_threads
 from interlith.errors import InputError
 
 __all__ = ["Potential", "PotentialIdentity", "list_potentials", "potential", "settle_threads"]

@@ -22,10 +22,10 @@ from pydantic import ValidationError
 
 from interlith.engines.potentials import potential
 from interlith.errors import InputError, OutputError
-from interlith.workflows.train_card import DataCard
-from interlith.workflows.train_fit import mace_fit
-from interlith.workflows.train_settings import TrainSettings
-from interlith.workflows.train_steps import Progress, Tools, Training, write_text
+from interlith.workflows.training.card import DataCard
+from interlith.workflows.training.fit import mace_fit
+from interlith.workflows.training.settings import TrainSettings
+from interlith.workflows.training.steps import Progress, Tools, Training, write_text
 
 SETTINGS_FILE = "settings.json"
 FIXED = ("name", "teacher", "systems", "dynamics", "seed")

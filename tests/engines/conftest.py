@@ -24,7 +24,7 @@ def small_mace(
     heads: Sequence[str] = ("Default",),
 ) -> Any:
     """A ScaleShiftMACE in single precision whose forces are of the order of 1 eV/A."""
-    from interlith.engines.torch_setup import load_e3nn, load_torch
+    from interlith.engines.ml.torch_setup import load_e3nn, load_torch
 
     torch = load_torch()
     load_e3nn()

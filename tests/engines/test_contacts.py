@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.neighborlist import neighbor_list
 
-from interlith.engines.contacts import closest_overlap
+from interlith.engines.dynamics.contacts import closest_overlap
 
 
 @pytest.mark.parametrize("seed", range(12))

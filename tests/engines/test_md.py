@@ -18,7 +18,7 @@ from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 from ase.constraints import FixAtoms
 
-from interlith.engines.checkpoint import load_checkpoint
+from interlith.engines.dynamics.checkpoint import load_checkpoint
 from interlith.engines.md import GuardSettings, MDProgress, MDRecord, MDSettings, run_md
 from interlith.engines.potentials import Potential, potential
 from interlith.errors import FailureError, InputError, OutputError

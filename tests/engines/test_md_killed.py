@@ -14,7 +14,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.calculator import Calculator
 
-from interlith.engines.checkpoint import load_checkpoint
+from interlith.engines.dynamics.checkpoint import load_checkpoint
 from interlith.engines.md import MDSettings, run_md
 from interlith.engines.potentials import Potential, potential
 from interlith.h5md import H5mdReader

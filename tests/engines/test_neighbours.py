@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from ase.neighborlist import neighbor_list
 
-from interlith.engines.neighbours import Edges, NeighbourList
+from interlith.engines.ml.neighbours import Edges, NeighbourList
 from interlith.engines.relax import rattle
 
 pytestmark = pytest.mark.ml

@@ -15,11 +15,12 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from interlith.engines import ase_potentials, torch_setup
-from interlith.engines.mace_potentials import PUBLISHED, cached_path
-from interlith.engines.model_files import file_sha256, read_contents
+from interlith.engines import ase_potentials
+from interlith.engines.ml import torch_setup
+from interlith.engines.ml.mace_potentials import PUBLISHED, cached_path
+from interlith.engines.ml.model_files import file_sha256, read_contents
+from interlith.engines.ml.pretrained import MPTRJ_ELEMENTS, weights_path
 from interlith.engines.potentials import PotentialIdentity, list_potentials, potential
-from interlith.engines.pretrained import MPTRJ_ELEMENTS, weights_path
 from interlith.engines.relax import rattle
 from interlith.errors import InputError, MissingDependencyError
 
@@ -306,8 +307,8 @@ def test_a_model_cut_to_its_elements_is_the_same_function(mace_file: MaceMaker, 
 
 @pytest.mark.ml
 def test_convolutions_are_replaced_where_they_are_scalar_only(mace_file: MaceMaker) -> None:
-    from interlith.engines.mace_convolution import fuse_convolutions
-    from interlith.engines.mace_models import load_mace
+    from interlith.engines.ml.mace_convolution import fuse_convolutions
+    from interlith.engines.ml.mace_models import load_mace
 
     for irreps, count in (("8x0e", 2), ("4x0e+4x1o", 1)):
         model = load_mace(mace_file(irreps=irreps))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from interlith.engines import shipped_models as shipped
-from interlith.engines.shipped_models import check_shipped, shipped_card, shipped_models
+from interlith.engines.ml import shipped_models as shipped
+from interlith.engines.ml.shipped_models import check_shipped, shipped_card, shipped_models
 from interlith.errors import FailureError, InputError
 
 LARGEST_FILE_BYTES = 1_000_000

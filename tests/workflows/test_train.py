@@ -16,12 +16,12 @@ from ase.build import bulk
 from ase.calculators.lj import LennardJones
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from interlith.engines import shipped_models
+from interlith.engines.ml import shipped_models
 from interlith.engines.potentials import potential
 from interlith.errors import FailureError, InputError
 from interlith.workflows.train import TrainMaker, run_training
-from interlith.workflows.train_card import DataCard, card_text, model_file, register
-from interlith.workflows.train_data import (
+from interlith.workflows.training.card import DataCard, card_text, model_file, register
+from interlith.workflows.training.data import (
     ENERGY,
     FORCES,
     STRESS,
@@ -34,8 +34,8 @@ from interlith.workflows.train_data import (
     split,
     write_frames,
 )
-from interlith.workflows.train_fit import FitJob, arguments, mace_fit
-from interlith.workflows.train_sampling import (
+from interlith.workflows.training.fit import FitJob, arguments, mace_fit
+from interlith.workflows.training.sampling import (
     Run,
     base_frames,
     held_out_runs,
@@ -44,14 +44,14 @@ from interlith.workflows.train_sampling import (
     shortest_distance,
     starting_cell,
 )
-from interlith.workflows.train_settings import (
+from interlith.workflows.training.settings import (
     DynamicsSettings,
     FitSettings,
     SystemSettings,
     TrainSettings,
     read_train_settings,
 )
-from interlith.workflows.train_steps import Tools
+from interlith.workflows.training.steps import Tools
 
 # --- settings ------------------------------------------------------------------------------------
 

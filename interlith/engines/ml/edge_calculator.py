@@ -14,8 +14,8 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from interlith.engines.identity import unknown_elements
-from interlith.engines.neighbours import Edges, NeighbourList
-from interlith.engines.torch_setup import load_torch
+from interlith.engines.ml.neighbours import Edges, NeighbourList
+from interlith.engines.ml.torch_setup import load_torch
 from interlith.errors import InputError
 
 if TYPE_CHECKING:

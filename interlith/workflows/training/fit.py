@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from interlith.errors import FailureError, MissingDependencyError
-from interlith.workflows.train_data import ENERGY, FORCES, STRESS
-from interlith.workflows.train_settings import FitSettings
+from interlith.workflows.training.data import ENERGY, FORCES, STRESS
+from interlith.workflows.training.settings import FitSettings
 
 Stage = Literal["first", "refit", "final"]
 TRAINER = "mace.cli.run_train"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from interlith.engines.torch_setup import load_torch
+from interlith.engines.ml.torch_setup import load_torch
 
 
 class ScalarConvolution:

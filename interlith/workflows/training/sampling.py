@@ -2,7 +2,7 @@
 
 Everything is drawn from seeds: the same settings give the same frames, atom for atom.
 
->>> from interlith.workflows.train_settings import SystemSettings
+>>> from interlith.workflows.training.settings import SystemSettings
 >>> system = SystemSettings(name="LiCl", material="LiCl", rattles_angstrom=(0.05, 0.1))
 >>> [len(frame) for frame in base_frames(system, seed=1)]
 [8, 8, 8]
@@ -26,7 +26,7 @@ from interlith.structures.surfaces.slabs import make_slab
 from interlith.structures.surfaces.terminations import terminations
 from interlith.units import GPA_PER_EV_PER_ANGSTROM3
 from interlith.workflows.structures import interfaces, two_sides
-from interlith.workflows.train_settings import DynamicsSettings, SystemSettings
+from interlith.workflows.training.settings import DynamicsSettings, SystemSettings
 
 if TYPE_CHECKING:
     from ase import Atoms

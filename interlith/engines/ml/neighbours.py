@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from interlith.engines.torch_setup import load_torch
+from interlith.engines.ml.torch_setup import load_torch
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from interlith.engines.identity import UNSTATED, Potential, PotentialIdentity
-from interlith.engines.model_files import (
+from interlith.engines.ml.model_files import (
     ModelCard,
     ModelContents,
     file_sha256,
@@ -21,14 +21,14 @@ from interlith.engines.model_files import (
     read_card,
     read_contents,
 )
-from interlith.engines.pretrained import NO_CORRECTIONS, RAW_MPTRJ
-from interlith.engines.shipped_models import (
+from interlith.engines.ml.pretrained import NO_CORRECTIONS, RAW_MPTRJ
+from interlith.engines.ml.shipped_models import (
     MODELS_FOLDER,
     check_shipped,
     shipped_card,
     shipped_models,
 )
-from interlith.engines.torch_setup import (
+from interlith.engines.ml.torch_setup import (
     DTYPES,
     check_installed,
     resolve_device,
@@ -214,11 +214,11 @@ def _calculator(
     stress: bool,
     elements: tuple[str, ...] | None,
 ) -> Any:
-    from interlith.engines.edge_calculator import EdgeCalculator
     from interlith.engines.identity import unknown_elements
-    from interlith.engines.mace_convolution import fuse_convolutions
-    from interlith.engines.mace_models import MACEModel, head_index, load_mace, slice_elements
-    from interlith.engines.torch_setup import load_torch
+    from interlith.engines.ml.edge_calculator import EdgeCalculator
+    from interlith.engines.ml.mace_convolution import fuse_convolutions
+    from interlith.engines.ml.mace_models import MACEModel, head_index, load_mace, slice_elements
+    from interlith.engines.ml.torch_setup import load_torch
 
     models = []
     for path in paths:

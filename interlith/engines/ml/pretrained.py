@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from interlith.engines.identity import Potential, PotentialIdentity
-from interlith.engines.model_files import file_sha256
-from interlith.engines.torch_setup import (
+from interlith.engines.ml.model_files import file_sha256
+from interlith.engines.ml.torch_setup import (
     DTYPES,
     check_installed,
     resolve_device,
@@ -97,11 +97,11 @@ def _calculator(
     identity: PotentialIdentity, path: Path, *, stress: bool, elements: tuple[str, ...] | None
 ) -> Any:
     """``elements`` is not used: these models are not cut down."""
-    from interlith.engines.edge_calculator import EdgeCalculator
+    from interlith.engines.ml.edge_calculator import EdgeCalculator
 
     if identity.name == "chgnet":
-        from interlith.engines.chgnet_models import CHGNetModel as Model
+        from interlith.engines.ml.chgnet_models import CHGNetModel as Model
     else:
-        from interlith.engines.sevennet_models import SevenNetModel as Model  # type: ignore[assignment]
+        from interlith.engines.ml.sevennet_models import SevenNetModel as Model  # type: ignore[assignment]
     model = Model(path, identity.device, identity.dtype)
     return EdgeCalculator([model], identity.name, stress=stress)

@@ -11,13 +11,13 @@ import io
 from pathlib import Path
 from typing import Any
 
-from interlith.engines.neighbours import Edges
-from interlith.engines.pretrained import MPTRJ_ELEMENTS
-from interlith.engines.torch_setup import load_torch
+from interlith.engines.ml.neighbours import Edges
+from interlith.engines.ml.pretrained import MPTRJ_ELEMENTS
+from interlith.engines.ml.torch_setup import load_torch
 
 
 class CHGNetModel:
-    """A CHGNet checkpoint as an :class:`~interlith.engines.edge_calculator.EdgeModel`."""
+    """A CHGNet checkpoint as an :class:`~interlith.engines.ml.edge_calculator.EdgeModel`."""
 
     def __init__(self, weights: Path, device: str, dtype: str) -> None:
         torch = load_torch()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from interlith.engines.md_settings import MDSettings
+from interlith.engines.dynamics.settings import MDSettings
 from interlith.engines.potentials import PotentialIdentity
 from interlith.provenance import Provenance
 from interlith.records import Record

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from interlith.errors import InputError
 from interlith.provenance import Provenance
 from interlith.records import Record
-from interlith.workflows.train_data import ErrorRow
+from interlith.workflows.training.data import ErrorRow
 
 CARD_FILE = "card.json"
 CARD_TEXT = "card.md"

@@ -13,7 +13,7 @@ from typing import Any
 
 from interlith.errors import FailureError, InputError
 
-MODELS_FOLDER = Path(__file__).with_name("models")
+MODELS_FOLDER = Path(__file__).parents[1] / "models"
 
 
 def shipped_models() -> dict[str, list[Path]]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from interlith.engines.neighbours import Edges
-from interlith.engines.torch_setup import load_e3nn, load_torch
+from interlith.engines.ml.neighbours import Edges
+from interlith.engines.ml.torch_setup import load_e3nn, load_torch
 from interlith.errors import InputError
 
 SAME_EV = 1e-6
@@ -16,7 +16,7 @@ _UNDERSTOOD = ("MACE", "ScaleShiftMACE")
 
 
 class MACEModel:
-    """A loaded MACE as an :class:`~interlith.engines.edge_calculator.EdgeModel`."""
+    """A loaded MACE as an :class:`~interlith.engines.ml.edge_calculator.EdgeModel`."""
 
     def __init__(self, model: Any, device: str, dtype: str, head: int = 0) -> None:
         torch = load_torch()
@@ -222,8 +222,8 @@ def _agree(whole: Any, sliced: Any, numbers: list[int]) -> bool:
     import numpy as np
     from ase import Atoms
 
-    from interlith.engines.edge_calculator import evaluate
-    from interlith.engines.neighbours import NeighbourList
+    from interlith.engines.ml.edge_calculator import evaluate
+    from interlith.engines.ml.neighbours import NeighbourList
 
     torch = load_torch()
     species = (numbers * 8)[:8] if len(numbers) < 8 else numbers

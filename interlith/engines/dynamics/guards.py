@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from interlith.engines.contacts import closest_overlap
-from interlith.engines.md_settings import MDSettings
-from interlith.engines.md_statistics import RunningStatistics
+from interlith.engines.dynamics.contacts import closest_overlap
+from interlith.engines.dynamics.settings import MDSettings
+from interlith.engines.dynamics.statistics import RunningStatistics
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interlith.engines.checkpoint import SCHEMA_VERSION, Checkpoint
-from interlith.engines.md_settings import MDSettings
+from interlith.engines.dynamics.checkpoint import SCHEMA_VERSION, Checkpoint
+from interlith.engines.dynamics.settings import MDSettings
 from interlith.engines.potentials import Potential
 from interlith.errors import InputError
 from interlith.h5md import H5mdReader

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from interlith.engines.neighbours import Edges
-from interlith.engines.torch_setup import load_e3nn, load_torch
+from interlith.engines.ml.neighbours import Edges
+from interlith.engines.ml.torch_setup import load_e3nn, load_torch
 
 
 class SevenNetModel:
-    """A SevenNet checkpoint as an :class:`~interlith.engines.edge_calculator.EdgeModel`."""
+    """A SevenNet checkpoint as an :class:`~interlith.engines.ml.edge_calculator.EdgeModel`."""
 
     def __init__(self, weights: Path, device: str, dtype: str) -> None:
         torch = load_torch()

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from interlith.errors import InputError
 from interlith.provenance import provenance
-from interlith.workflows.train_card import (
+from interlith.workflows.training.card import (
     CARD_FILE,
     CARD_TEXT,
     DataCard,
@@ -29,7 +29,7 @@ from interlith.workflows.train_card import (
     card_text,
     model_file,
 )
-from interlith.workflows.train_data import (
+from interlith.workflows.training.data import (
     ENERGY,
     ErrorRow,
     counts,
@@ -41,8 +41,8 @@ from interlith.workflows.train_data import (
     split,
     write_frames,
 )
-from interlith.workflows.train_fit import Fit, FitJob, Stage, arguments
-from interlith.workflows.train_sampling import (
+from interlith.workflows.training.fit import Fit, FitJob, Stage, arguments
+from interlith.workflows.training.sampling import (
     Run,
     base_frames,
     held_out_runs,
@@ -50,7 +50,7 @@ from interlith.workflows.train_sampling import (
     sample,
     teacher_runs,
 )
-from interlith.workflows.train_settings import TrainSettings
+from interlith.workflows.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from interlith.engines.md_settings import MDSettings
+from interlith.engines.dynamics.settings import MDSettings
 from interlith.units import GPA_PER_EV_PER_ANGSTROM3
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Machine-learned potentials: the models, their files and what they are."""

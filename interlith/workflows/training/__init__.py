@@ -1,0 +1,1 @@
+"""The parts of training and distilling a committee, `interlith.workflows.train`."""

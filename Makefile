@@ -11,7 +11,7 @@ IS_RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.11 python3; do \
 	if $$p -c '$(IS_RECENT)' >/dev/null 2>&1; then echo $$p; exit; fi; done; echo python3)
 
-.PHONY: help setup study test test-slow bench clean
+.PHONY: help setup dft study test test-slow bench clean
 
 help:
 	@echo "make study      set up the core, run the main job on examples/li-lpscl-lco.yaml"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-slow  run the tests marked slow"
 	@echo "make bench      run the speed benchmarks"
 	@echo "make setup      only set up .venv with the extras ml and dev"
+	@echo "make dft        add GPAW to .venv (needs a compiler, BLAS and libxc: see docs/dft.md)"
 	@echo "make clean      remove .venv and the tools' caches"
 
 study: $(VENV)/.core
@@ -37,6 +38,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks
 
 setup: $(VENV)/.dev
+
+dft: $(VENV)/.dft
 
 clean:
 	rm -rf $(VENV) .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -60,4 +63,12 @@ $(VENV)/.dev: $(VENV)/.core
 	@echo "Setting up the extras ml and dev in $(VENV) (once, a few minutes) ..."
 	@$(BIN)/python -m pip install --quiet torch==$(TORCH)
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[ml,dev]"
+	@touch $@
+
+# GPAW is compiled here; its messages name what is missing.
+$(VENV)/.dft: $(VENV)/.core
+	@echo "Compiling GPAW into $(VENV) (once, about a minute) ..."
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dft]" || { \
+		echo "GPAW needs: apt-get install g++ libopenblas-dev libxc-dev libopenmpi-dev openmpi-bin" >&2; \
+		exit 1; }
 	@touch $@

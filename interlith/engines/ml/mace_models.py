@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,8 @@ def load_mace(path: Path) -> Any:
     torch = load_torch()
     try:
         load_e3nn()
-        model = torch.load(path, map_location="cpu", weights_only=False)
+        with redirect_stdout(io.StringIO()):  # mace announces which accelerators it lacks
+            model = torch.load(path, map_location="cpu", weights_only=False)
     except (
         pickle.UnpicklingError,
         RuntimeError,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,9 @@ def load_e3nn() -> None:
 
     To be called before mace or sevenn is imported.
     """
-    with load_torch().serialization.safe_globals([slice]):
+    with load_torch().serialization.safe_globals([slice]), warnings.catch_warnings():
+        # mace sets this variable, and torch warns of it in every process started afterwards
+        warnings.filterwarnings("ignore", message=".*TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
         import e3nn.o3  # noqa: F401
 
 

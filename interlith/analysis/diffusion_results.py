@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from interlith.analysis.arrhenius import ArrheniusFit, fit_runs
+from interlith.analysis.committee import CommitteeSpread
+from interlith.analysis.regional_results import RegionalRun
 from interlith.analysis.transport import TransportAnalysis
 from interlith.analysis.transport_records import TransportRun
 from interlith.provenance import Provenance
@@ -51,7 +53,12 @@ class DiffusionRecord(Record):
     Attributes
     ----------
     potential : dict or None
-        Identity of the potential; None where trajectories from elsewhere were analysed.
+        Identity of what moved the atoms (of a committee its first member); None where
+        trajectories from elsewhere were analysed.
+    committee : tuple of CommitteeSpread
+        How far the members of a committee disagree on frames of each run.
+    regions : tuple of RegionalRun
+        Diffusion region by region or by depth, where it was asked for.
     cell : dict
         Atoms, lengths and how the volume was chosen.
     arrhenius : ArrheniusFit or None
@@ -69,6 +76,8 @@ class DiffusionRecord(Record):
     arrhenius: ArrheniusFit | None
     arrhenius_reason: str | None
     curves: tuple[MsdCurve, ...]
+    committee: tuple[CommitteeSpread, ...] = ()
+    regions: tuple[RegionalRun, ...] = ()
     provenance: Provenance
 
 
@@ -98,6 +107,8 @@ def diffusion_record(
     cell: dict[str, Any] | None = None,
     settings: dict[str, Any] | None = None,
     dynamics: Sequence[MDOutcome] = (),
+    committee: Sequence[CommitteeSpread] = (),
+    regions: Sequence[RegionalRun] = (),
 ) -> DiffusionRecord:
     """Put runs together and fit the Arrhenius line through those with an answer."""
     ordered = sorted(analyses, key=lambda one: one.run.temperature_k)
@@ -114,5 +125,7 @@ def diffusion_record(
         arrhenius=arrhenius,
         arrhenius_reason=reason,
         curves=tuple(msd_curve(one) for one in ordered),
+        committee=tuple(sorted(committee, key=lambda one: one.temperature_k)),
+        regions=tuple(regions),
         provenance=provenance,
     )

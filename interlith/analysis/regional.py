@@ -292,7 +292,9 @@ def _region(
     if not inside.any():
         return no("no mobile atom is ever in this region")
     if enough.size < 3 or inside.sum() < LEAST_WINDOWS:
-        return no("too few windows during which an atom stays; write frames more often")
+        return no(
+            "too few windows during which an atom stays; run longer, or write frames more often"
+        )
     last = int(enough[-1])
     chosen = np.unique(np.linspace(max(1, last // 4), last, LAGS).round().astype(np.int64))
     plane = _plane(paths.mean_cell)
@@ -300,7 +302,9 @@ def _region(
     slope, sigma, exponent = _jackknife(chosen, sums, numbers)
     scale = CM2_S_PER_ANGSTROM2_FS / (4.0 * paths.time_step_fs)
     if chosen.size < 2 or not math.isfinite(sigma):
-        return no("too few windows during which an atom stays; write frames more often")
+        return no(
+            "too few windows during which an atom stays; run longer, or write frames more often"
+        )
     if slope < SIGNIFICANT_SIGMA * sigma:
         return no("the diffusivity in this region cannot be told from zero; run longer")
     if not LEAST_SLOPE <= exponent <= LARGEST_SLOPE:

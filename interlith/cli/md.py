@@ -21,9 +21,13 @@ from interlith.errors import FailureError, InputError
 from interlith.formatting import format_value
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from interlith.analysis.diffusion_results import DiffusionRecord
 
-PotentialOption = Annotated[str, typer.Option("--potential", "-p", help="Potential by name.")]
+PotentialOption = Annotated[
+    str, typer.Option("--potential", "--engine", "-p", help="Potential by name.")
+]
 MobileOption = Annotated[str, typer.Option(help="Element that moves.")]
 
 
@@ -50,8 +54,8 @@ def md(
 ) -> None:
     """Molecular dynamics that restarts: call it again with the same folder to go on."""
     from interlith.engines.md import MDSettings, run_md
-    from interlith.engines.potentials import potential
     from interlith.structures.reading import read_material, require_ordered
+    from interlith.workflows.committee import driver, judge
 
     settings = MDSettings.read(
         {
@@ -75,16 +79,20 @@ def md(
     with progress_bar(f"{found.name} {temperature:g} K", sys.stderr.isatty()) as progress:
         record = run_md(
             atoms,
-            potential(potential_name),
+            driver(potential_name),
             settings,
             out,
             progress=lambda now: progress(now.step, now.steps),
         )
     data = record.to_json()
+    spread = judge(potential_name, record)
+    if spread is not None:
+        data["committee"] = spread.to_json()
     if as_json:
         print_json(data)
     else:
-        print_tables(*_md_lines(data))
+        lines = [] if spread is None else committee_lines([data["committee"]])
+        print_tables(*_md_lines(data), *lines)
     if record.status != "finished":
         how = "run the same command again to go on" if record.status == "interrupted" else "kept"
         raise FailureError(
@@ -172,6 +180,18 @@ def analyze(
     symbols: Annotated[
         str | None, typer.Option(help="Elements of LAMMPS types 1, 2, ...: Li,P,S.")
     ] = None,
+    by_region: Annotated[
+        bool,
+        typer.Option("--regional", help="Region by region too, by the labels of the trajectory."),
+    ] = False,
+    regions: Annotated[
+        Path | None,
+        typer.Option(help="The same by the labels of this structure file (its first frame)."),
+    ] = None,
+    depth_bins: Annotated[
+        str | None,
+        typer.Option(help="Edges of bins of the distance to the interface, A: 0,5,10,20."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for figures and the record.")
     ] = None,
@@ -188,6 +208,8 @@ def analyze(
         time_step_fs=time_step,
         equilibration_ps=equilibration_ps,
         symbols=[part.strip() for part in symbols.split(",")] if symbols else None,
+        regions=regions or by_region,
+        depth_edges_angstrom=() if depth_bins is None else numbers(depth_bins, "--depth-bins"),
     )
     _finish(record, out, as_json)
 
@@ -205,7 +227,9 @@ def _finish(record: DiffusionRecord, folder: Path | None, as_json: bool) -> None
             ("K", "D cm2/s", "sigma", "conductivity", "Haven", "framework", "status"),
             [_run_cells(run) for run in data["runs"]],
         ),
-        *_arrhenius_lines(data),
+        *_regional_tables(data),
+        *arrhenius_lines(data),
+        *committee_lines(data["committee"]),
         *(f"{d['temperature_k']:g} K, seed {d['seed']}: {d['status']}, {d['reason']}"
           for d in data["dynamics"] if d["status"] != "finished"),
         *([f"Figures and record: {folder}"] if folder else []),
@@ -214,9 +238,14 @@ def _finish(record: DiffusionRecord, folder: Path | None, as_json: bool) -> None
 
 def _write_figures(record: DiffusionRecord, folder: Path) -> None:
     from interlith.errors import OutputError
+    from interlith.report.regional import regional_png
     from interlith.report.transport import arrhenius_png, msd_png
 
-    pictures = {"msd.png": msd_png(record), "arrhenius.png": arrhenius_png(record)}
+    pictures = {
+        "msd.png": msd_png(record),
+        "arrhenius.png": arrhenius_png(record),
+        "regions.png": regional_png(record.regions),
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in pictures.items():
@@ -245,7 +274,63 @@ def _run_cells(run: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _arrhenius_lines(data: Mapping[str, Any]) -> list[str]:
+def _regional_tables(data: Mapping[str, Any]) -> list[Table]:
+    columns = ("part", "mobile atoms", "D in plane cm2/s", "D across cm2/s", "status")
+    return [
+        table(
+            f"By {run['by']} at {run['temperature_k']:g} K",
+            columns,
+            [_regional_cells(row) for row in run["rows"]],
+        )
+        for run in data["regions"]
+    ]
+
+
+def _regional_cells(row: Mapping[str, Any]) -> list[str]:
+    across = row["normal_diffusivity_cm2_s"]
+    return [
+        row["region"],
+        f"{row['mean_mobile_atoms']:.1f}",
+        format_value(row["self_diffusivity_cm2_s"], row["sigma_cm2_s"]),
+        row["normal_reason"] or "none"
+        if across is None
+        else format_value(across, row["normal_sigma_cm2_s"]),
+        row["status"] if row["reason"] is None else f"{row['status']}: {row['reason']}",
+    ]
+
+
+def committee_lines(spreads: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a committee says of the runs that its first member drove."""
+    if not spreads:
+        return []
+    first = spreads[0]
+    return [
+        f"Driven by {first['driver']['name']} (sha256 {first['driver']['sha256'][:12]}), judged "
+        f"by {', '.join(one['name'] for one in first['judges'])}:",
+        *(
+            f"{one['temperature_k']:g} K, seed {one['seed']}: force spread "
+            f"{1000 * one['mean_ev_per_angstrom']:.0f} meV/A on average "
+            f"({100 * one['relative']:.0f} % of the forces), at most "
+            f"{1000 * one['max_ev_per_angstrom']:.0f} meV/A (at {one['worst_ps']:g} ps), over "
+            f"{len(one['frames'])} frames"
+            for one in spreads
+        ),
+        *_card_lines(first),
+    ]
+
+
+def _card_lines(spread: Mapping[str, Any]) -> list[str]:
+    error = spread["card_force_rmse_ev_per_angstrom"]
+    if error is None:
+        return []
+    return [
+        f"The data card of {spread['committee']} has {1000 * error:.0f} meV/A against its teacher: "
+        "members agree more than they are right"
+    ]
+
+
+def arrhenius_lines(data: Mapping[str, Any]) -> list[str]:
+    """Activation energy and conductivity, or why there is none."""
     fit = data["arrhenius"]
     if fit is None:
         return [f"No activation energy: {data['arrhenius_reason']}"]

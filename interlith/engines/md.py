@@ -331,6 +331,8 @@ class _Run:
         self.statistics = RunningStatistics(**facts["statistics"])
         self.earlier_s, self.earlier_force_s = facts["wall_s"], facts["force_s"]
         self.atoms.calc.reset()
+        if facts["settings"] != self.settings.to_json():
+            self.writer.describe({"settings": self.settings.to_json()})
         if self.step < self.settings.steps:
             self.notes.append(f"resumed at step {self.step}")
 

@@ -133,6 +133,23 @@ class H5mdWriter:
         if len(self._waiting) * positions.size * 4 > BUFFER_BYTES:
             self.commit()
 
+    def describe(self, parameters: Mapping[str, Any]) -> None:
+        """Replace what made the trajectory, such as the settings of a run that is made longer.
+
+        Raises
+        ------
+        OutputError
+            If there is no room; the file is as it was.
+        """
+        import h5py
+
+        with PagedFile(self.path) as pages:
+            with h5py.File(pages, "r+") as file:
+                own = file.require_group("parameters/interlith")
+                for name, value in parameters.items():
+                    own.attrs[name] = json.dumps(value)
+            pages.commit()
+
     def commit(self) -> int:
         """Bring all waiting frames to the disk; the number of frames there.
 

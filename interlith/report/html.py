@@ -18,6 +18,7 @@ from interlith.report.air import air
 from interlith.report.built import built
 from interlith.report.elements import Html, formula, markup, tag
 from interlith.report.formation import formation
+from interlith.report.insertion import hops, insertion
 from interlith.report.screening import coatings
 from interlith.report.stability import stability
 from interlith.report.transport import transport
@@ -25,7 +26,9 @@ from interlith.report.transport import transport
 NAVIGATION = (
     ("stable", "Is it stable?"),
     ("forms", "What forms?"),
+    ("inserts", "How much Li goes in?"),
     ("moves", "Does Li still move?"),
+    ("hops", "Single hops"),
     ("coating", "Which coating?"),
     ("built", "What was built?"),
     ("air", "Air and moisture"),
@@ -54,7 +57,9 @@ def render(results: StudyResults) -> str:
         trust.summary(results),
         stability(results),
         formation(results),
+        insertion(results),
         transport(results),
+        hops(results),
         coatings(results),
         built(results),
         air(results),
@@ -71,10 +76,16 @@ def render(results: StudyResults) -> str:
         + tag("title", f"{results.name}: interface report")
         + f"\n<style>\n{style}</style>"
     )
+    asked = {
+        "built": results.structures,
+        "moves": results.diffusion,
+        "inserts": results.topotactic,
+        "hops": results.barriers,
+    }
     links = [
         tag("li", tag("a", title, href=f"#{name}"))
         for name, title in NAVIGATION
-        if {"built": results.structures, "moves": results.diffusion}.get(name, True)
+        if asked.get(name, True)
     ]
     body = "\n".join(
         (

@@ -12,9 +12,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 INK = "#131211"
 """Stands for the page's text colour until the SVG is written."""
@@ -47,6 +51,7 @@ _RULES = {
     "axes.spines.right": False,
     "axes.axisbelow": True,
 }
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
@@ -71,6 +76,29 @@ def drawing_style() -> Iterator[None]:
     """Settings in which figures are made and written; the caller's own come back afterwards."""
     with style.context(["default", _RULES]):
         yield
+
+
+def logarithmic(axes: Axes, *names: str) -> None:
+    """Make axes (``"x"``, ``"y"``) logarithmic, with ticks in plain text: 0.1, 10, 2×10⁻⁶."""
+    for name in names:
+        axes.set(**{f"{name}scale": "log"})
+        axis = axes.xaxis if name == "x" else axes.yaxis
+        axis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
+        axis.set_minor_formatter(FuncFormatter(partial(_between_powers, axis)))
+
+
+def _between_powers(axis: Axis, value: float, _: int | None) -> str:
+    """Twos and fives get a label where less than two powers of ten are in view."""
+    low, high = sorted(axis.get_view_interval())
+    return _tick(value) if high < 100 * low and f"{value:.0e}"[0] in "25" else ""
+
+
+def _tick(value: float) -> str:
+    if 1e-3 <= value <= 1e4:
+        return f"{value:g}"
+    mantissa, _, exponent = f"{value:.0e}".partition("e")
+    power = f"10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return power if mantissa == "1" else f"{mantissa}×{power}"
 
 
 def to_drawing(figure: Figure, name: str, title: str, alt: str) -> Drawing:

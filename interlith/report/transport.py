@@ -22,7 +22,15 @@ from interlith.report.elements import (
     table,
     tag,
 )
-from interlith.report.svg import BLUE, INK, VERMILLION, Drawing, drawing_style, to_drawing
+from interlith.report.svg import (
+    BLUE,
+    INK,
+    VERMILLION,
+    Drawing,
+    drawing_style,
+    logarithmic,
+    to_drawing,
+)
 from interlith.units import BOLTZMANN_EV_PER_K
 
 if TYPE_CHECKING:
@@ -46,12 +54,12 @@ def transport(results: StudyResults) -> Html:
 
 def msd_png(record: DiffusionRecord) -> bytes:
     """Mean squared displacements as a PNG."""
-    return _png(lambda: _msd_figure(record.curves, record))
+    return png_of(lambda: _msd_figure(record.curves, record))
 
 
 def arrhenius_png(record: DiffusionRecord) -> bytes | None:
     """Arrhenius plot as a PNG; None where no run has a diffusivity."""
-    return _png(lambda: _arrhenius_figure(record)) if _points(record) else None
+    return png_of(lambda: _arrhenius_figure(record)) if _points(record) else None
 
 
 def _material(record: DiffusionRecord, place: int) -> list[Content]:
@@ -103,6 +111,45 @@ def _material(record: DiffusionRecord, place: int) -> list[Content]:
             "range of the fit.",
         ),
         table("Runs", columns, rows),
+        *_committee(record),
+    ]
+
+
+def _committee(record: DiffusionRecord) -> list[Content]:
+    """How far the members of a committee disagree on frames of the runs."""
+    if not record.committee:
+        return []
+    first = record.committee[0]
+    rows: list[list[Content]] = [
+        [
+            f"{one.temperature_k:g} K",
+            number(1000 * one.mean_ev_per_angstrom, None, "meV/Å"),
+            number(1000 * one.max_ev_per_angstrom, None, "meV/Å"),
+            number(100 * one.relative, None, "%"),
+            number(one.energy_mev_per_atom, None, "meV/atom"),
+            f"{len(one.frames)}",
+        ]
+        for one in record.committee
+    ]
+    error = first.card_force_rmse_ev_per_angstrom
+    card = (
+        ""
+        if error is None
+        else (
+            f" The data card states {1000 * error:.0f} meV/Å against the teacher, on frames of its "
+            "own dynamics."
+        )
+    )
+    columns = ("Run", "Mean force spread", "Largest", "Of the forces", "Energy spread", "Frames")
+    judges = ", ".join(f"{one['name']} ({one['sha256'][:12]})" for one in first.judges)
+    return [
+        table(f"Agreement of the committee {first.committee}", columns, rows),
+        tag(
+            "p",
+            f"{first.driver['name']} (SHA-256 {first.driver['sha256'][:12]}) moved the atoms; "
+            f"{judges} judged frames afterwards. {first.note}.{card}",
+            class_="soft",
+        ),
     ]
 
 
@@ -135,7 +182,7 @@ def _arrhenius_figure(record: DiffusionRecord) -> tuple[Figure, str]:
     if record.arrhenius is not None:
         _line(axes, record)
         alt += f" Activation energy {record.arrhenius.activation_energy_ev:.2f} eV."
-    axes.set_yscale("log")
+    logarithmic(axes, "y")
     axes.set_xlabel("1000 K / temperature")
     axes.set_ylabel("Self diffusivity (cm²/s)")
     axes.grid()
@@ -167,7 +214,7 @@ def _msd_figure(curves: Sequence[MsdCurve], record: DiffusionRecord) -> tuple[Fi
 
     made = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = made.add_subplot()
-    colours = mpl.colormaps["viridis"](np.linspace(0.05, 0.8, max(len(curves), 1)))
+    colours = mpl.colormaps["viridis"](np.linspace(0.05, 0.8, len(curves)))
     for colour, curve in zip(colours, curves, strict=True):
         lag, msd = np.array(curve.lag_ps), np.array(curve.self_angstrom2)
         sigma = np.array([np.nan if s is None else s for s in curve.sigma_angstrom2])
@@ -180,8 +227,7 @@ def _msd_figure(curves: Sequence[MsdCurve], record: DiffusionRecord) -> tuple[Fi
             axes.plot(lag[fitted], msd[fitted], color=colour, linewidth=2.4)
             axes.fill_between(lag[fitted], low, (msd + sigma)[fitted], color=colour, alpha=0.25)
     if any(curve.lag_ps for curve in curves):
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        logarithmic(axes, "x", "y")
     else:
         axes.text(0.5, 0.5, "no run is long enough", ha="center", transform=axes.transAxes)
     axes.set_xlabel("Time lag (ps)")
@@ -199,7 +245,8 @@ def _drawn(make: Callable[[], tuple[Figure, str]], name: str, title: str) -> Dra
         return to_drawing(made, name, title, alt)
 
 
-def _png(make: Callable[[], tuple[Figure, str]]) -> bytes:
+def png_of(make: Callable[[], tuple[Figure, str]]) -> bytes:
+    """A figure as a PNG on white."""
     buffer = io.BytesIO()
     with drawing_style():
         made, _ = make()

@@ -102,6 +102,9 @@ class PhaseFacts(_Facts):
     builds_from : str or None
         Name of the phase to cut slabs from instead of this one: the same material with the axes
         that Miller indices of the field refer to.
+    moves_as : str or None
+        Name of the phase that dynamics starts from instead of this one: the same material with the
+        site disorder that its ions move in.
     """
 
     name: str
@@ -120,6 +123,7 @@ class PhaseFacts(_Facts):
     youngs_modulus_gpa: float | None = Field(None, gt=0)
     modulus_source: str = ""
     builds_from: str | None = None
+    moves_as: str | None = None
     ordered_approximant: bool = False
     volume_reliable: bool = True
     notes: str = ""

@@ -67,7 +67,9 @@ class Material:
     oxidation_states: dict[str, float] | None
 
 
-def read_material(name_or_path: str | Path, *, for_slabs: bool = False) -> Material:
+def read_material(
+    name_or_path: str | Path, *, for_slabs: bool = False, for_dynamics: bool = False
+) -> Material:
     """Find and read a material.
 
     Parameters
@@ -78,12 +80,23 @@ def read_material(name_or_path: str | Path, *, for_slabs: bool = False) -> Mater
         taken before others, and the source names them all.
     for_slabs : bool
         Take the phase that slabs are cut from where a sheet names one (``builds_from``).
+    for_dynamics : bool
+        Take the phase whose site disorder ions move in where a sheet names one (``moves_as``).
 
     Raises
     ------
     InputError
         If there is no such phase or file, or the file holds no sound crystal.
     """
+    found = _find(name_or_path, for_slabs)
+    if not for_dynamics or found.facts is None or found.facts.moves_as is None:
+        return found
+    facts = load_phase(found.facts.moves_as)
+    source = f"library phase {facts.name}, the disorder that ions of {found.name} move in"
+    return Material(facts.name, build(facts), facts, source, facts.oxidation_states)
+
+
+def _find(name_or_path: str | Path, for_slabs: bool) -> Material:
     text = str(name_or_path).strip()
     if not text or len(text) > LONGEST_NAME:
         raise InputError(

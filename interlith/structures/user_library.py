@@ -121,8 +121,9 @@ def sheet_problems(facts: PhaseFacts) -> list[str]:
         structure = build(facts)
         require_cell(structure.lattice.matrix, "the sheet")
         require_no_overlap(structure, "the sheet")
-        if facts.builds_from is not None:
-            load_phase(facts.builds_from)
+        for other in (facts.builds_from, facts.moves_as):
+            if other is not None:
+                load_phase(other)
         return check_phase(facts)
     except InputError as error:
         return [str(error)]

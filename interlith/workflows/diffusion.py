@@ -10,13 +10,8 @@ checkpoint, so calling :func:`diffusion` again after an interruption goes on whe
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,39 +19,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jobflow import Flow, Maker, job
 
+from interlith.analysis.committee import CommitteeSpread
 from interlith.analysis.diffusion_results import DiffusionRecord, MDOutcome, diffusion_record
 from interlith.analysis.displacements import read_paths
 from interlith.analysis.trajectories import open_trajectory
 from interlith.analysis.transport import TransportAnalysis, analyse
 from interlith.analysis.transport_records import TrajectoryIdentity
-from interlith.engines.md import GuardSettings, MDRecord, MDSettings, run_md
-from interlith.engines.potentials import potential, settle_threads
+from interlith.engines.md import GuardSettings, MDRecord, MDSettings
+from interlith.engines.potentials import Potential
 from interlith.engines.relax import relax
 from interlith.errors import FailureError, InputError, OutputError
 from interlith.provenance import provenance
 from interlith.structures.disorder.ordering import order
 from interlith.structures.files.formats import read_structure, write_structure
 from interlith.structures.reading import read_material
+from interlith.workflows.committee import driver, judge
 from interlith.workflows.diffusion_settings import DiffusionSettings
+from interlith.workflows.replicas import Progress, Replica, run_side_by_side
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 START_FILE = "start.extxyz"
 CELL_FILE = "cell.json"
-POLL_S = 1.0
-GRACE_S = 60.0
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Replica:
-    """One run of a ladder: everything a process needs to start or go on with it."""
-
-    folder: str
-    start: str
-    potential: str
-    settings: MDSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +67,7 @@ def prepare_cell(name_or_path: str, settings: DiffusionSettings) -> Cell:
     """
     from pymatgen.io.ase import AseAtomsAdaptor
 
-    material = read_material(name_or_path)
+    material = read_material(name_or_path, for_dynamics=True)
     cell = material.structure
     if not cell.is_ordered:
         found = order(
@@ -98,8 +83,8 @@ def prepare_cell(name_or_path: str, settings: DiffusionSettings) -> Cell:
     repeats = _repeats(cell, settings)
     steps = 0
     if settings.volume == "relaxed":
-        precise = potential(settings.potential, dtype="float64")
-        atoms, record = relax(cell.to_ase_atoms(msonable=False), precise.calculator())
+        calculator = _precise(settings.potential).calculator(elements=cell.symbol_set)
+        atoms, record = relax(cell.to_ase_atoms(msonable=False), calculator)
         cell, steps = AseAtomsAdaptor.get_structure(atoms), record.steps
     cell = cell.make_supercell(repeats, in_place=False)
     states = material.oxidation_states or {}
@@ -115,6 +100,14 @@ def prepare_cell(name_or_path: str, settings: DiffusionSettings) -> Cell:
     }
     formula = material.facts.formula if material.facts else cell.composition.reduced_formula
     return Cell(cell, material.name, formula, float(states.get(settings.mobile, 1.0)), facts)
+
+
+def _precise(name: str) -> Potential:
+    """In double precision where the potential can be asked for it."""
+    try:
+        return driver(name, dtype="float64")
+    except InputError:  # calculators by dotted name have their own settings
+        return driver(name)
 
 
 def diffusion(
@@ -144,7 +137,7 @@ def diffusion(
         If no replica came to an end.
     """
     begin = time.monotonic()
-    potential(settings.potential)  # refuses an unknown one before anything is written
+    driver(settings.potential)  # refuses an unknown one before anything is written
     place = Path(folder)
     cell = _kept_cell(name_or_path, settings, place)
     replicas = make_replicas(settings, cell.structure, place)
@@ -178,65 +171,6 @@ def make_replicas(settings: DiffusionSettings, structure: Structure, folder: Pat
     ]
 
 
-def run_replica(replica: Replica) -> dict[str, Any]:
-    """Run one replica to its end, a signal or a guard; the record as plain data."""
-    settle_threads()
-    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
-    atoms = read_structure(Path(replica.start)).to_ase_atoms(msonable=False)
-    record = run_md(atoms, potential(replica.potential), replica.settings, replica.folder)
-    return record.to_json()
-
-
-def _leave_with(parent: int) -> None:
-    """Checkpoint and leave when the process that started this one is gone."""
-    while os.getppid() == parent:
-        time.sleep(POLL_S)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(GRACE_S)  # the run writes its checkpoint; nobody waits for the answer
-    os._exit(1)
-
-
-def run_side_by_side(
-    replicas: Sequence[Replica], workers: int, progress: Progress | None = None
-) -> list[MDRecord | str]:
-    """Run replicas in processes of their own, ``workers`` at a time.
-
-    Returns
-    -------
-    list
-        A record for each replica, in order, or the reason why it has none.
-    """
-    settle_threads()  # inherited by the processes, before any of them loads torch
-    total = sum(replica.settings.steps for replica in replicas)
-    outcomes: list[MDRecord | str] = []
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, min(workers, len(replicas))), mp_context=context) as pool:
-        futures = [pool.submit(run_replica, replica) for replica in replicas]
-        left = set(futures)
-        while left:
-            _, left = wait(left, timeout=POLL_S, return_when=FIRST_COMPLETED)
-            if progress:
-                progress(sum(steps_done(replica) for replica in replicas), total)
-        for future in futures:
-            error = future.exception()
-            if error is None:
-                outcomes.append(MDRecord.model_validate(future.result()))
-            elif isinstance(error, InputError | FailureError | OutputError):
-                outcomes.append(str(error))
-            else:
-                raise error
-    return outcomes
-
-
-def steps_done(replica: Replica) -> int:
-    """Steps of a replica so far, from its progress file."""
-    try:
-        text = (Path(replica.folder) / "progress.json").read_text(encoding="utf-8")
-        return int(json.loads(text)["step"])
-    except (OSError, ValueError, KeyError):
-        return 0
-
-
 def collect(
     cell: Cell,
     settings: DiffusionSettings,
@@ -253,6 +187,7 @@ def collect(
     """
     analyses: list[TransportAnalysis] = []
     dynamics: list[MDOutcome] = []
+    spreads: list[CommitteeSpread] = []
     for replica, outcome in zip(replicas, outcomes, strict=True):
         temperature = replica.settings.temperature_k
         if isinstance(outcome, str):
@@ -270,6 +205,8 @@ def collect(
                 folder=replica.folder,
             )
         )
+        spread = judge(settings.potential, outcome)
+        spreads += [] if spread is None else [spread]
         try:
             analyses.append(_analysed(cell, settings, outcome))
         except InputError as error:
@@ -281,7 +218,8 @@ def collect(
         analyses,
         formula=cell.formula,
         material=cell.material,
-        potential=potential(settings.potential).identity.to_json(),
+        potential=driver(settings.potential).identity.to_json(),
+        committee=spreads,
         cell=cell.facts,
         settings=settings.model_dump(mode="json"),
         dynamics=dynamics,

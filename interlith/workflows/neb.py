@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from interlith.analysis.barriers import BarrierSummary, HopProfile
 from interlith.engines.neb import BandRecord, BandSettings, find_barrier
 from interlith.engines.potentials import potential
 from interlith.engines.relax import RelaxationRecord, relax
@@ -120,6 +121,40 @@ class BarriersRecord(Record):
     provenance: Provenance
 
 
+def summary(found: BarriersRecord) -> BarrierSummary:
+    """What a study keeps: the hops with their profiles."""
+    return BarrierSummary(
+        formula=found.formula,
+        material=found.material,
+        potential=found.potential,
+        status=found.status,
+        reason=found.reason,
+        lowest_ev=found.lowest_ev,
+        hops=tuple(_profile(hop) for hop in found.hops),
+        hops_left_out=found.hops_left_out,
+        note=found.note,
+    )
+
+
+def _profile(hop: HopRecord) -> HopProfile:
+    band = hop.barrier
+    return HopProfile(
+        label=hop.label,
+        ion=hop.ion,
+        kind=hop.kind,
+        distance_angstrom=hop.distance_angstrom,
+        multiplicity=hop.multiplicity,
+        status=hop.status,
+        reason=hop.reason,
+        converged=band is not None and band.converged,
+        forward_ev=None if band is None else band.forward_ev,
+        reverse_ev=None if band is None else band.reverse_ev,
+        coordinate_angstrom=() if band is None else band.coordinate_angstrom,
+        energies_ev=() if band is None else band.energies_ev,
+        n_atoms=None if band is None else band.n_atoms,
+    )
+
+
 def migration_barriers(
     formula_or_path: str,
     potential_name: str,
@@ -154,7 +189,7 @@ def migration_barriers(
     chosen = potential(potential_name)
     elements = {*material.structure.symbol_set, options.ion}
     atoms, bulk = relax(
-        _thrifty(material.structure, options.min_length_angstrom).to_ase_atoms(msonable=False),
+        thrifty(material.structure, options.min_length_angstrom).to_ase_atoms(msonable=False),
         chosen.calculator(elements=elements),
         fmax_ev_per_angstrom=settings.end_fmax_ev_per_angstrom,
     )
@@ -182,7 +217,7 @@ def migration_barriers(
     )
 
 
-def _thrifty(structure: Structure, min_length_angstrom: float) -> Structure:
+def thrifty(structure: Structure, min_length_angstrom: float) -> Structure:
     """The cell as given or its primitive one, whichever makes the smaller supercell."""
     cells = (structure, structure.get_primitive_structure(tolerance=0.05))
     return min(cells, key=lambda cell: len(cell) * math.prod(multiples(cell, min_length_angstrom)))

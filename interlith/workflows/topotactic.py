@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -39,6 +40,7 @@ from interlith.structures.framework import FrameworkChange, framework_change
 from interlith.structures.insertion import ION, insert_ions, remove_ions
 from interlith.structures.library import build, load_phase
 from interlith.structures.reading import Material, read_material
+from interlith.workflows.relaxations import read_relaxed, relaxation_file, write_relaxed
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -93,6 +95,7 @@ def topotactic(
     potential_name: str,
     options: TopotacticOptions | None = None,
     *,
+    folder: Path | None = None,
     progress: Progress | None = None,
 ) -> CalculatedTopotactic:
     """Topotactic limits of a compound with a potential.
@@ -103,6 +106,9 @@ def topotactic(
         Library phase, formula of one, or path to a structure.
     potential_name : str
         As :func:`interlith.engines.potentials.potential` takes it.
+    folder : Path, optional
+        Keeps every relaxation in a file named by its composition; a calculation that was cut
+        short, or that is asked for more contents, goes on from there.
     progress : callable, optional
         Told each content as it is done.
 
@@ -120,7 +126,7 @@ def topotactic(
     formulas = _formulas_per_cell(start, written)
     own = int(start.composition[ION])
     counts = li_counts(own=own, formulas=formulas, options=options)
-    engine = _Engine(potential_name, options, {*start.symbol_set, ION})
+    engine = _Engine(potential_name, options, {*start.symbol_set, ION}, folder)
     steps, problems = _all_steps(start, counts, formulas, material, engine, progress)
     lithium = engine.relaxed(build(load_phase(ION)))[1].energy_ev_per_atom
     filled = with_voltages(steps, own / formulas, lithium)
@@ -146,6 +152,24 @@ def topotactic(
         options=options.to_json(),
         provenance=provenance(options.seed, time.monotonic() - begin),
     )
+
+
+def planned_relaxations(formula_or_path: str, options: Mapping[str, Any]) -> tuple[Structure, int]:
+    """The cell that would be relaxed, and how often if every framework holds.
+
+    Raises
+    ------
+    InputError
+        As :func:`topotactic`.
+    """
+    asked = TopotacticOptions.model_validate(dict(options))
+    material = read_material(formula_or_path)
+    start = _ordered(material, asked)
+    written = material.facts.formula if material.facts else start.composition.reduced_formula
+    down, up = li_counts(
+        own=int(start.composition[ION]), formulas=_formulas_per_cell(start, written), options=asked
+    )
+    return start, 1 + (len(down) + len(up)) * asked.arrangements
 
 
 def li_counts(
@@ -193,6 +217,7 @@ class _Engine:
     name: str
     options: TopotacticOptions
     elements: set[str]
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         chosen = potential(self.name)
@@ -207,6 +232,10 @@ class _Engine:
         from ase.constraints import FixAtoms
         from pymatgen.core import Structure as Crystal
 
+        path = self._path(structure, hold)
+        kept = None if path is None else read_relaxed(path)
+        if kept is not None:
+            return kept
         atoms = rattle(structure.to_ase_atoms(msonable=False), seed=self.options.seed)
         if hold:
             host = [i for i, symbol in enumerate(atoms.symbols) if symbol != ION]
@@ -220,7 +249,26 @@ class _Engine:
             cell=not hold,
         )
         symbols = list(after.symbols)
-        return Crystal(after.cell.array, symbols, after.get_scaled_positions(wrap=False)), record
+        made = Crystal(after.cell.array, symbols, after.get_scaled_positions(wrap=False))
+        if path is not None:
+            write_relaxed(path, made, record)
+        return made, record
+
+    def _path(self, structure: Structure, hold: bool) -> Path | None:
+        """File of a relaxation."""
+        if self.folder is None:
+            return None
+        options, identity = self.options, self.identity
+        return relaxation_file(
+            self.folder,
+            structure,
+            identity["sha256"],
+            identity["dtype"],
+            options.fmax_ev_per_angstrom,
+            options.max_steps,
+            options.seed,
+            hold,
+        )
 
 
 _Relaxed = tuple["Structure", RelaxationRecord]

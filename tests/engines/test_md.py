@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
+from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
+from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 from ase.constraints import FixAtoms
+from ase.neighborlist import neighbor_list
 
 from interlith.engines.dynamics.checkpoint import load_checkpoint
 from interlith.engines.md import GuardSettings, MDProgress, MDRecord, MDSettings, run_md
@@ -99,12 +102,56 @@ def test_energy_is_conserved_and_the_centre_rests() -> None:
         assert frames.observable("temperature", 0, 1) == pytest.approx([600])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("ensemble", ENSEMBLES[1:])
+class Bonds(Calculator):
+    """Morse bonds between the neighbours of a start: a solid that costs 0.1 ms a step."""
+
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012 - ASE says list
+    depth_ev, per_angstrom = 0.34, 1.36
+
+    def __init__(self, start: Atoms) -> None:
+        super().__init__()
+        i, j, self.shifts, length = neighbor_list("ijSd", start, 3.0)
+        self.i, self.j, self.length = i, j, length
+
+    def calculate(self, atoms: Atoms, *_: Any, **__: Any) -> None:
+        vectors = atoms.positions[self.j] - atoms.positions[self.i] + self.shifts @ atoms.cell.array
+        apart = np.linalg.norm(vectors, axis=1)
+        decay = np.exp(-self.per_angstrom * (apart - self.length))
+        slope = 2 * self.depth_ev * self.per_angstrom * (decay - decay**2)  # dE/dr of one bond
+        pull = (slope / apart)[:, None] * vectors
+        forces = np.stack(
+            [np.bincount(self.i, pull[:, axis], len(atoms)) for axis in range(3)], axis=1
+        )
+        virial = 0.5 * vectors.T @ pull / atoms.cell.volume  # every bond is listed from both ends
+        energy = 0.5 * float((self.depth_ev * ((1 - decay) ** 2 - 1)).sum())
+        self.results = {
+            "energy": energy,
+            "free_energy": energy,
+            "forces": forces,
+            "stress": virial[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]],
+        }
+
+
+def test_the_bonds_are_a_potential() -> None:
+    start = _copper()
+    start.calc = Bonds(start)
+    start.rattle(0.1, seed=0)
+    assert np.abs(start.get_forces() - calculate_numerical_forces(start, 1e-4)).max() < 1e-6
+    numerical = calculate_numerical_stress(start, 1e-5)
+    assert np.abs(start.get_stress() - numerical).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    "ensemble",
+    [*ENSEMBLES[1:4], *(pytest.param(name, marks=pytest.mark.slow) for name in ENSEMBLES[4:])],
+)
 def test_thermostats_hold_the_temperature_and_its_spread(ensemble: str) -> None:
-    options = {"ensemble": ensemble, "temperature_k": 400, "timestep_fs": 4, "seed": 1}
-    _run("run", steps=500, checkpoint_every=500, thermostat_time_fs=40, **options)
-    record = _run("run", steps=4000, checkpoint_every=500, thermostat_time_fs=40, **options)
+    atoms = _copper()
+    solid = Potential(potential("emt").identity, lambda **_: Bonds(atoms))
+    usual = {"ensemble": ensemble, "temperature_k": 400, "timestep_fs": 4, "seed": 1}
+    usual |= {"thermostat_time_fs": 40, "checkpoint_every": 4500, "frame_every": 100}
+    run_md(atoms, solid, MDSettings(steps=500, **usual), "warm")
+    record = run_md(atoms, solid, MDSettings(steps=4500, **usual), "warm")
     spread = 400 * np.sqrt(2 / (3 * 32 - 3))
     assert record.mean_temperature_k == pytest.approx(400, rel=0.04)
     assert record.sigma_temperature_k == pytest.approx(spread, rel=0.2)
@@ -165,6 +212,15 @@ def test_the_start_is_left_alone_and_the_record_tells_all() -> None:
         assert frames.parameters["potential"]["name"] == "emt"
         assert frames.parameters["settings"] == settings.to_json()
         assert "ase" in frames.parameters["provenance"]["versions"]
+
+
+def test_a_lengthened_run_states_its_new_length_in_its_file() -> None:
+    _run("run")
+    _run("run", steps=60)
+    with H5mdReader("run/trajectory.h5") as frames:
+        assert frames.parameters["settings"]["steps"] == 60
+        assert frames.parameters["potential"]["name"] == "emt"
+        assert frames.n_frames == 13
 
 
 def test_seeds_make_trajectories() -> None:

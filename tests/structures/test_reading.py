@@ -114,6 +114,14 @@ def test_slabs_are_cut_from_the_phase_that_a_sheet_names(
         read_material("LiF-none", for_slabs=True)
 
 
+def test_dynamics_starts_from_the_disorder_that_a_sheet_names() -> None:
+    assert read_material("Li6PS5Cl").structure.is_ordered
+    moving = read_material("Li6PS5Cl", for_dynamics=True)
+    assert moving.name == "Li6PS5Cl-cubic" and not moving.structure.is_ordered
+    assert "Li6PS5Cl move" in moving.source
+    assert read_material("Li6PS5Cl-24g", for_dynamics=True).name == "Li6PS5Cl-24g"
+
+
 def test_ordered_phases_in_use_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTERLITH_LIBRARY", str(tmp_path))
     _own_phase(tmp_path, "A-halite", formula="Li4F4", roles="[product]")

@@ -50,7 +50,7 @@ def test_a_solid_has_no_diffusivity_and_says_why(ladder: Path) -> None:
 
 def test_more_time_goes_on_and_other_settings_are_refused(ladder: Path) -> None:
     longer = SHORT.model_copy(update={"time_ps": 0.3})
-    record = diffusion("Cu", longer, ladder)
+    record = diffusion("Cu", longer, ladder, workers=1)
     assert [one.time_ps for one in record.dynamics] == pytest.approx([0.3] * 3)
     assert record.runs[0].trajectory is not None
     assert record.runs[0].trajectory.frames == 31
@@ -70,10 +70,20 @@ def test_cells_are_repeated_and_bounded() -> None:
         prepare_cell("Cu", SHORT.model_copy(update={"mobile": "Li"}))
 
 
+def test_a_calculator_by_dotted_name_relaxes_its_cell() -> None:
+    """Such a calculator cannot be asked for a number type."""
+    relaxed = {"volume": "relaxed"}
+    named = SHORT.model_copy(update={"potential": "ase:ase.calculators.emt.EMT", **relaxed})
+    cell = prepare_cell("Cu", named)
+    same = prepare_cell("Cu", SHORT.model_copy(update=relaxed))
+    assert cell.facts["relaxation_steps"] > 0
+    assert cell.structure.volume == pytest.approx(same.structure.volume)
+
+
 def test_the_flow_gives_the_same_as_the_function(tmp_path: Path) -> None:
     two = SHORT.model_copy(update={"temperatures_k": (400.0,), "time_ps": 0.1})
     output = run_flow(DiffusionMaker().make("Cu", two, str(tmp_path / "flow")))
-    record = diffusion("Cu", two, tmp_path / "plain")
+    record = diffusion("Cu", two, tmp_path / "plain", workers=1)
     assert output["runs"][0]["events"] == pytest.approx(record.runs[0].events)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,6 +120,40 @@ def test_a_relaxation_that_runs_away_is_a_reason(monkeypatch: pytest.MonkeyPatch
     assert "ran away" in found.reason
     assert found.reduction_potential_v is None
     assert found.oxidation_potential_v is not None
+
+
+def test_a_calculation_that_was_cut_short_goes_on(
+    held: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from interlith.workflows import topotactic as module
+
+    real, calls = module.relax, [0]
+
+    def counted(*arguments: Any, **keywords: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 4:
+            raise KeyboardInterrupt
+        return real(*arguments, **keywords)
+
+    monkeypatch.setattr(module, "relax", counted)
+    options = TopotacticOptions(low=1, high=3, framework="held", max_steps=40)
+    with pytest.raises(KeyboardInterrupt):
+        topotactic("Li2S", "lj", options, folder=tmp_path)
+    kept = {path.name.partition("-")[0] for path in tmp_path.iterdir()}
+    assert kept == {"Li2S1", "Li1S1"}
+    found = topotactic("Li2S", "lj", options, folder=tmp_path)
+    whole = calls[0] - 4  # what was left, without the three that were kept
+    assert [s.energy_ev_per_formula for s in found.steps] == pytest.approx(
+        [s.energy_ev_per_formula for s in held.steps], abs=1e-9
+    )
+    damaged = next(path for path in tmp_path.iterdir() if path.name.startswith("Li3S1"))
+    damaged.write_text(damaged.read_text()[:100])
+    again = topotactic("Li2S", "lj", options, folder=tmp_path)
+    assert calls[0] == 4 + whole + 1  # only the damaged one
+    assert again.reduction_potential_v == pytest.approx(found.reduction_potential_v, abs=1e-9)
+    other = TopotacticOptions(low=1, high=2, framework="held", max_steps=39)
+    topotactic("Li2S", "lj", other, folder=tmp_path)
+    assert calls[0] > 4 + whole + 1  # other settings share nothing
 
 
 @pytest.mark.parametrize(

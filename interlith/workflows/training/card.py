@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from interlith.engines.ml.shipped_models import MODELS_FOLDER
 from interlith.errors import InputError
 from interlith.provenance import Provenance
 from interlith.records import Record
@@ -170,11 +171,26 @@ def register(folder: Path, target: Path) -> list[Path]:
         if not source.exists() or model_file(source) != model:
             raise InputError(f"{source} is not the model that {CARD_FILE} describes; train again")
         made.append(Path(shutil.copyfile(source, target / model.file)))
+        beside = source.with_suffix(".yaml")
+        if beside.exists() and target.resolve() != MODELS_FOLDER:  # those have their card
+            made.append(Path(shutil.copyfile(beside, target / beside.name)))
     for suffix, text in (("json", json.dumps(card.to_json(), indent=1)), ("md", card_text(card))):
         path = target / f"{card.name}-card.{suffix}"
         path.write_text(text)
         made.append(path)
     return made
+
+
+def write_model_card(model: Path, card: DataCard) -> None:
+    """What ``mace:PATH`` says of a model: functional, corrections and licence, ``NAME.yaml``."""
+    import yaml
+
+    said = {
+        "functional": f"{card.functional} (distilled from {card.teacher.get('name')})",
+        "corrections": card.corrections,
+        "licence": card.licence,
+    }
+    model.with_suffix(".yaml").write_text(yaml.safe_dump(said), encoding="utf-8")
 
 
 def card_text(card: DataCard) -> str:

@@ -21,6 +21,7 @@ from interlith.workflows.training.settings import FitSettings
 
 Stage = Literal["first", "refit", "final"]
 TRAINER = "mace.cli.run_train"
+TRAINER_PROCESS = "interlith.workflows.training.trainer_process"
 LAST_LINES = 5
 
 
@@ -149,7 +150,8 @@ def mace_fit(job: FitJob, progress: FitProgress | None = None) -> Path:
     job.folder.mkdir(parents=True, exist_ok=True)
     log = job.folder / "trainer.log"
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    command = [sys.executable, "-m", TRAINER, *arguments(job)]
+    leaving = [TRAINER_PROCESS, str(os.getpid())]
+    command = [sys.executable, "-m", *leaving, TRAINER, *arguments(job)]
     with log.open("w") as file:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from interlith.errors import InputError
 from interlith.provenance import provenance
+from interlith.workflows.any_engine.labelling import teacher_labels
 from interlith.workflows.training.card import (
     CARD_FILE,
     CARD_TEXT,
@@ -28,6 +29,7 @@ from interlith.workflows.training.card import (
     RunRecord,
     card_text,
     model_file,
+    write_model_card,
 )
 from interlith.workflows.training.data import (
     ENERGY,
@@ -36,7 +38,6 @@ from interlith.workflows.training.data import (
     drop_violent,
     element_energies,
     errors,
-    label,
     read_frames,
     split,
     write_frames,
@@ -130,6 +131,8 @@ class Training:
         )
         write_text(self.folder / CARD_FILE, json.dumps(card.to_json(), indent=1))
         write_text(self.folder / CARD_TEXT, card_text(card))
+        for path in models:
+            write_model_card(path, card)
         return card
 
     def _rounds(
@@ -161,8 +164,9 @@ class Training:
     def _base(self) -> list[Atoms]:
         systems = [system for system in self.settings.systems if not system.held_out]
         frames = [frame for system in systems for frame in base_frames(system, self.settings.seed)]
-        for run in teacher_runs(systems):
-            self._tell(f"base: {run.label}", 0, 1)
+        wanted = teacher_runs(systems)
+        for place, run in enumerate(wanted):
+            self._tell(f"base: {run.label}", place, len(wanted))
             teacher, sha256 = self.tools.teacher(), str(self.tools.identity.get("sha256"))
             frames += self._run("base", run, teacher, sha256)[0]
         return self._labelled(frames, "base")
@@ -171,7 +175,7 @@ class Training:
         path = self.folder / name / LABELS
         tell = partial(self._tell, f"{name}: labels")
         path.parent.mkdir(parents=True, exist_ok=True)
-        return label(frames, self.tools.teacher(), path, tell)
+        return teacher_labels(frames, self.tools.teacher(), self.tools.identity, path, tell)
 
     def _fit_member(self, number: int, kept: dict[str, list[Atoms]], last: FitRecord) -> FitRecord:
         name, seed = f"member-{number}", self.settings.seed + number
@@ -297,7 +301,8 @@ class Training:
         known: RunRecord | None = _read_record(record_path, RunRecord)
         if known is not None and known.inputs == inputs:
             return (read_frames(frames_path) if known.frames else []), known
-        made = sample(run, calculator, settings.dynamics, settings.seed)
+        tell = partial(self._tell, f"{stage}: steps of {run.label}")
+        made = sample(run, calculator, settings.dynamics, settings.seed, tell)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / LABELS).unlink(missing_ok=True)
         if made.frames:

@@ -25,8 +25,13 @@ SMALL_GAP_EV = 0.7
 
 A choice, not a law: it separates Ge (0.66 eV) and FeS from Si, Li3P and Li3N.
 """
+INSULATOR_GAP_EV = 3.0
+"""From here on the table says insulator."""
+NO_GAP_EV = 0.05
+"""A computed gap below this is none: k points and smearing blur as much."""
 NOT_METALLIC = frozenset("H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Sb Te I Xe At Rn".split())
 
+METALLIC = ("metal", "alloy")
 Character = Literal["metal", "alloy", "semiconductor", "insulator", "unknown"]
 
 
@@ -42,13 +47,55 @@ class ElectronicCharacter(Record):
     @property
     def conducts(self) -> bool:
         """True if electrons pass: a metal, an alloy, or a gap below ``SMALL_GAP_EV``."""
-        if self.character in ("metal", "alloy"):
+        if self.character in METALLIC:
             return True
         return self.gap_ev is not None and self.gap_ev < SMALL_GAP_EV
 
 
-def electronic_character(formula: str) -> ElectronicCharacter:
+class ComputedGap(Record):
+    """A band gap from a calculation.
+
+    Attributes
+    ----------
+    lower_bound : bool
+        True for semilocal functionals such as PBE, which make gaps too small.
+    """
+
+    formula: str
+    gap_ev: float
+    method: str
+    lower_bound: bool = True
+
+    def character(self) -> ElectronicCharacter:
+        """What the gap says of the phase, where nothing was measured.
+
+        Notes
+        -----
+        No computed gap is reported as a metal; a small-gap semiconductor such as Ge would look the
+        same and conducts too. A lower bound below ``SMALL_GAP_EV`` leaves the gap open.
+        """
+        known = f"computed gap {self.gap_ev:.2f} eV ({self.method}"
+        source = f"{known}, a lower bound)" if self.lower_bound else f"{known})"
+        if self.gap_ev < NO_GAP_EV:
+            return ElectronicCharacter(formula=self.formula, character="metal", source=source)
+        insulates = self.gap_ev >= INSULATOR_GAP_EV
+        open_ = self.lower_bound and self.gap_ev < SMALL_GAP_EV
+        return ElectronicCharacter(
+            formula=self.formula,
+            character="insulator" if insulates else "semiconductor",
+            gap_ev=None if open_ else self.gap_ev,
+            source=source,
+        )
+
+
+def electronic_character(formula: str, computed: Sequence[ComputedGap] = ()) -> ElectronicCharacter:
     """Character of a phase by composition, however its formula is spelled.
+
+    Parameters
+    ----------
+    computed : sequence of ComputedGap
+        Used where the table and the rule have no gap and do not say that it is metallic: what was
+        measured wins.
 
     Raises
     ------
@@ -57,15 +104,30 @@ def electronic_character(formula: str) -> ElectronicCharacter:
     """
     composition = _parse(formula)
     known = _table().get(_key(composition))
+    metals_only = known is None and not NOT_METALLIC & set(dict(composition))
+    measured = known is not None and (known.gap_ev is not None or known.character in METALLIC)
+    found = None if metals_only or measured else _computed(composition, computed)
+    if found is not None:
+        li = None if known is None else known.li_conduction
+        return found.model_copy(update={"formula": formula, "li_conduction": li})
     if known is not None:
         return known.model_copy(update={"formula": formula})
-    if not NOT_METALLIC & set(dict(composition)):
+    if metals_only:
         return ElectronicCharacter(
             formula=formula,
             character="metal" if len(composition) == 1 else "alloy",
             source="rule: metallic elements only",
         )
     return ElectronicCharacter(formula=formula, character="unknown", source="not in the table")
+
+
+def _computed(
+    composition: tuple[tuple[str, float], ...], computed: Sequence[ComputedGap]
+) -> ElectronicCharacter | None:
+    for one in computed:
+        if _key(_parse(one.formula)) == _key(composition):
+            return one.character()
+    return None
 
 
 def table_rows() -> tuple[ElectronicCharacter, ...]:

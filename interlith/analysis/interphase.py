@@ -19,6 +19,7 @@ from typing import Literal
 from interlith.analysis.electronic_character import (
     SMALL_GAP_EV,
     Character,
+    ComputedGap,
     ElectronicCharacter,
     electronic_character,
     joined,
@@ -75,7 +76,13 @@ class InterphaseRecord(Record):
     reference: ReferenceIdentity | None = None
 
 
-def interphase(hull: Hull, electrolyte: str, *, against: str | float = ION) -> InterphaseRecord:
+def interphase(
+    hull: Hull,
+    electrolyte: str,
+    *,
+    against: str | float = ION,
+    computed_gaps: Sequence[ComputedGap] = (),
+) -> InterphaseRecord:
     """Class of the interphase between an electrolyte and an electrode.
 
     Parameters
@@ -87,6 +94,8 @@ def interphase(hull: Hull, electrolyte: str, *, against: str | float = ION) -> I
     against : str or float
         ``"Li"`` (0 V), a voltage vs Li/Li+, or the formula of another electrode, with which the
         electrolyte then reacts closed, at the strongest mixing.
+    computed_gaps : sequence of ComputedGap
+        For products of which nothing was measured.
 
     Returns
     -------
@@ -106,7 +115,9 @@ def interphase(hull: Hull, electrolyte: str, *, against: str | float = ION) -> I
     if isinstance(against, str) and against != ION:
         reaction = closed_reaction(hull, electrolyte, against)
         found = classify_interphase(
-            reaction.products, energy_ev_per_atom=reaction.energy_ev_per_atom
+            reaction.products,
+            energy_ev_per_atom=reaction.energy_ev_per_atom,
+            computed_gaps=computed_gaps,
         )
         voltage = None
     else:
@@ -114,7 +125,9 @@ def interphase(hull: Hull, electrolyte: str, *, against: str | float = ION) -> I
         window = stability_window(hull, electrolyte, voltages_v=(voltage,))
         step = window.decomposition_energies[0]
         energy = step.energy_ev_per_atom + (window.energy_above_hull_ev_per_atom or 0.0)
-        found = classify_interphase(step.products, energy_ev_per_atom=min(energy, 0.0))
+        found = classify_interphase(
+            step.products, energy_ev_per_atom=min(energy, 0.0), computed_gaps=computed_gaps
+        )
     return found.model_copy(
         update={
             "electrolyte": electrolyte,
@@ -130,6 +143,7 @@ def classify_interphase(
     *,
     energy_ev_per_atom: float | None = None,
     stable_within_ev_per_atom: float = STABLE_WITHIN_EV_PER_ATOM,
+    computed_gaps: Sequence[ComputedGap] = (),
 ) -> InterphaseRecord:
     """Class of an interphase made of these products.
 
@@ -142,6 +156,8 @@ def classify_interphase(
         the products are known to form.
     stable_within_ev_per_atom : float
         Driving forces up to this are called stable.
+    computed_gaps : sequence of ComputedGap
+        For products of which nothing was measured.
 
     Raises
     ------
@@ -153,7 +169,7 @@ def classify_interphase(
             f"the stability threshold {stable_within_ev_per_atom:g} eV/atom is negative; give a "
             "positive one, for example 0.02"
         )
-    rows = _describe(products)
+    rows = _describe(products, computed_gaps)
     if energy_ev_per_atom is not None and energy_ev_per_atom >= -stable_within_ev_per_atom:
         found: InterphaseClass = "stable"
         force = 1000 * abs(min(energy_ev_per_atom, 0.0))
@@ -172,11 +188,13 @@ def classify_interphase(
     )
 
 
-def _describe(products: Sequence[Amount]) -> tuple[InterphaseProduct, ...]:
+def _describe(
+    products: Sequence[Amount], computed: Sequence[ComputedGap]
+) -> tuple[InterphaseProduct, ...]:
     kept = [p for p in products if p.formula != ION and p.amount > 0]
     atoms = [p.amount * atoms_in(p.formula) for p in kept]
     return tuple(
-        _product(p, n / sum(atoms), electronic_character(p.formula))
+        _product(p, n / sum(atoms), electronic_character(p.formula, computed))
         for p, n in zip(kept, atoms, strict=True)
     )
 

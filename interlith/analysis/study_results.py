@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from interlith.analysis.atmosphere import AtmosphereRecord
+from interlith.analysis.barriers import BarrierSummary
 from interlith.analysis.coatings import ScreenRecord
+from interlith.analysis.dft_results import DftResults
 from interlith.analysis.diffusion_results import DiffusionRecord
+from interlith.analysis.insertion_voltages import CalculatedTopotactic
 from interlith.analysis.interphase import InterphaseRecord
 from interlith.analysis.reactions import OpenReactionRecord, ReactionRecord
 from interlith.analysis.windows import WindowRecord
@@ -59,5 +62,8 @@ class StudyResults(Record):
     atmosphere: tuple[AtmosphereRecord, ...]
     structures: tuple[SearchRecord, ...] = ()
     diffusion: tuple[DiffusionRecord, ...] = ()
+    topotactic: tuple[CalculatedTopotactic, ...] = ()
+    barriers: tuple[BarrierSummary, ...] = ()
+    dft: tuple[DftResults, ...] = ()
     failures: tuple[StudyFailure, ...]
     provenance: Provenance

@@ -11,6 +11,7 @@ import typer
 
 from interlith.cli.common import (
     JsonOption,
+    lasting,
     listed,
     missing_line,
     print_json,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 SECONDS_PER_INTERFACE = 3.0
 """Measured mean of the structure stage without a potential."""
-SECONDS_PER_STEP = 0.01
-"""Of molecular dynamics with a small model and 100 atoms, two runs side by side; a guess."""
 
 
 def assess(
@@ -49,7 +48,10 @@ def assess(
     study = load_study(study_file)
     _check_stages(only)
     if only is not None:
-        left_out = {stage: None for stage in ("structures", "md") if stage not in listed(only)}
+        from interlith.workflows.study import AVAILABLE_STAGES
+
+        asked = {"thermodynamics", *listed(only)}
+        left_out = {stage: None for stage in AVAILABLE_STAGES if stage not in asked}
         study = study.model_copy(update={"stages": study.stages.model_copy(update=left_out)})
     if dry_run:
         _show_plan(study, as_json)
@@ -65,7 +67,7 @@ def assess(
     check_study(study)
     with progress_bar(f"assess {study.name}", shown=sys.stderr.isatty()) as progress:
         output = run_flow(
-            AssessMaker(work_folder=str(folder.parent / f"{study.name}-md")).make(study),
+            AssessMaker(work_folder=str(folder.parent)).make(study),
             lambda name, done, total: progress(done, total),
         )
     results = StudyResults.model_validate(output["results"])
@@ -102,7 +104,34 @@ def _check_stages(only: str | None) -> None:
 
 
 def _show_plan(study: Study, as_json: bool) -> None:
-    from interlith.workflows.assess import contacts, materials
+    plan = _plan(study)
+    if as_json:
+        print_json(plan)
+        return
+    found, pairs = plan["components"], plan["interfaces"]
+    total = plan["estimated_time_s"]
+    print_tables(
+        f"Study {study.name}: {plan['jobs']} jobs, {lasting(total)}, no GPU, "
+        f"reference {plan['reference']}",
+        table("Components", ("role", "formula"), [[c["role"], c["formula"]] for c in found]),
+        "Interfaces: " + ", ".join(pairs),
+        *(_cost_line(cost) for cost in plan["calculations"]),
+        *_dft_line(study),
+    )
+
+
+def _dft_line(study: Study) -> list[str]:
+    asked = study.stages.dft
+    if asked is None:
+        return []
+    return [
+        f"Stage dft, {asked.engine}: minutes to hours for each phase and cell that the other "
+        "stages find; not in the time above"
+    ]
+
+
+def _plan(study: Study) -> dict[str, Any]:
+    from interlith.workflows.assess import check_study, contacts, materials
 
     found = [{"role": role, "formula": formula} for role, formula in materials(study)]
     pairs = [f"{a[1]} | {b[1]}" for a, b in contacts(study)]
@@ -112,34 +141,37 @@ def _show_plan(study: Study, as_json: bool) -> None:
     if building:
         n_jobs += len(pairs)
         seconds += SECONDS_PER_INTERFACE * len(pairs)
-    dynamics = study.stages.md
-    if dynamics is not None:
-        n_jobs += 1
-        steps = dynamics.n_steps * len(dynamics.temperatures_k) * dynamics.seeds
-        seconds += SECONDS_PER_STEP * steps
-    plan = {
+    costs: list[dict[str, Any]] = []
+    if study.calculated():
+        from interlith.workflows.step_cost import stage_costs
+
+        check_study(study)
+        costs = [cost.to_json() for cost in stage_costs(study)]
+    return {
         "name": study.name,
         "stages": [
             "thermodynamics",
             *(["structures"] if building else []),
-            *(["md"] if dynamics else []),
+            *(stage for stage, _ in study.calculated()),
+            *(["dft"] if study.stages.dft is not None else []),
         ],
-        "not_available": list(study.missing_stages()),
         "components": found,
         "interfaces": pairs,
-        "jobs": n_jobs,
-        "estimated_time_s": seconds,
+        "jobs": n_jobs + len(costs) + (study.stages.dft is not None),
+        "estimated_time_s": seconds + sum(cost["seconds"] or 0.0 for cost in costs),
+        "calculations": costs,
         "reference": study.stages.thermodynamics.reference,
     }
-    if as_json:
-        print_json(plan)
-        return
-    print_tables(
-        f"Study {study.name}: {n_jobs} jobs, about {plan['estimated_time_s']:.0f} s, no GPU, "
-        f"reference {plan['reference']}",
-        table("Components", ("role", "formula"), [[c["role"], c["formula"]] for c in found]),
-        "Interfaces: " + ", ".join(pairs),
-        *(f"Stage {s} is not available in this version" for s in study.missing_stages()),
+
+
+def _cost_line(cost: Mapping[str, Any]) -> str:
+    if cost["problem"] is not None:
+        return f"Stage {cost['stage']} cannot run: {cost['problem']}"
+    time = "time unknown" if cost["seconds"] is None else lasting(cost["seconds"])
+    usual = "steps" if cost["stage"] == "md" else "force calls, a usual number"
+    return (
+        f"Stage {cost['stage']}, {cost['call']['potential']}: {cost['force_calls']} {usual}, "
+        f"{cost['side_by_side']} at a time: {time} ({cost['call']['basis']})"
     )
 
 
@@ -171,12 +203,44 @@ def _show(data: dict[str, Any]) -> None:
 
         rows = [row for search in data["structures"] for row in search["candidates"]]
         parts.append(interface_table("Explicit interfaces", rows))
+    parts += [line for record in data["diffusion"] for line in _transport_lines(record)]
+    parts += [
+        f"Topotactic limits of {record['formula']} ({record['potential']['name']}): "
+        f"{format_value(record['reduction_potential_v'], None, 'V')} to "
+        f"{format_value(record['oxidation_potential_v'], None, 'V')}"
+        + (f"; {record['status']}: {record['reason']}" if record["reason"] else "")
+        for record in data["topotactic"]
+    ]
+    parts += [
+        f"{hop['label']}: {format_value(hop['forward_ev'], None, 'eV', 3)} forth, "
+        f"{format_value(hop['reverse_ev'], None, 'eV', 3)} back, {hop['status']}"
+        + (f": {hop['reason']}" if hop["reason"] else "")
+        for record in data["barriers"]
+        for hop in record["hops"]
+    ]
+    parts += [
+        f"Band gap of {gap['formula']}: {format_value(gap['gap_ev'], None, 'eV')} ({gap['method']})"
+        for record in data["dft"]
+        for gap in (record["gaps"] or {"gaps": []})["gaps"]
+    ]
     lacking = {f for c in data["components"] for f in (c["window"] or {}).get("missing_phases", ())}
     if lacking:
         parts.append(missing_line(sorted(lacking)))
     parts += [f"No answer: {f['subject']} ({f['step']}): {f['reason']}" for f in data["failures"]]
     parts.append(reference_line(data["reference"]))
     print_tables(*parts)
+
+
+def _transport_lines(record: dict[str, Any]) -> list[str]:
+    from interlith.cli.md import arrhenius_lines, committee_lines
+
+    answered = sum(run["self_diffusivity_cm2_s"] is not None for run in record["runs"])
+    return [
+        f"Li in {record['formula']} ({record['potential']['name']}): {answered} of "
+        f"{len(record['runs'])} temperatures with a diffusivity",
+        *arrhenius_lines(record),
+        *committee_lines(record["committee"]),
+    ]
 
 
 def _component_cells(component: dict[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ ReferenceOption = Annotated[
     typer.Option(
         "--reference",
         "-r",
-        help="Built-in set, .csv[.gz] or .json[.gz] file, or mp.",
+        help="ml, pbe, auto (pbe where it covers), .csv[.gz] or .json[.gz] file, or mp.",
     ),
 ]
 SchemeOption = Annotated[
@@ -85,7 +85,7 @@ def reference_from(
     shifts = [
         parse_shift(text, listed(shift_except), listed(shift_without)) for text in shift or ()
     ]
-    wanted = elements() if which == "mp" and elements is not None else set()
+    wanted = elements() if which in ("mp", "auto") and elements is not None else set()
     return load_reference(
         which, scheme=scheme, exclude=listed(exclude), shifts=shifts, elements=wanted
     )
@@ -96,6 +96,18 @@ def elements_in(formulas: Sequence[str]) -> set[str]:
     from interlith.analysis.references import parse_formula
 
     return {"Li"}.union(*(parse_formula(formula) for formula in formulas))
+
+
+def lasting(seconds: float) -> str:
+    """A time in words, as coarse as an estimate is.
+
+    >>> lasting(5400.0)
+    'about 1.5 h'
+    """
+    for size, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 1.5 * size or (unit == "h" and seconds >= size):
+            return f"about {seconds / size:.2g} {unit}"
+    return f"about {seconds:.2g} s"
 
 
 def print_json(data: Any) -> None:

@@ -10,6 +10,8 @@ share a hull by accident. torch is imported only when a calculator is made.
 ``mace:/a.model,/b.model``     a committee: mean, and standard deviations as results
 ``mace_mp:small``              a published MACE model from mace's cache
 ``ase:module.Class{"a": 1}``   any ASE calculator, with arguments as JSON
+``gpaw``                       DFT: PBE with GPAW, settings by task and chemistry
+``gpaw:{"task": "relax"}``     the same with a task and other settings as JSON
 ``emt``, ``lj``                toys for tests
 =============================  =====================================================
 
@@ -36,16 +38,24 @@ from interlith.errors import InputError
 
 __all__ = ["Potential", "PotentialIdentity", "list_potentials", "potential", "settle_threads"]
 
+
+def _gpaw(name: str, device: str, dtype: str | None) -> Potential:
+    from interlith.engines.electronic.gpaw_potential import gpaw_potential
+
+    return gpaw_potential(name, device, dtype)
+
+
 _BY_PREFIX = {
     "mace:": mace_from_files,
     "mace_mp:": mace_published,
     "ase:": from_dotted_name,
+    "gpaw:": _gpaw,
 }
 
 
 def list_potentials() -> list[str]:
     """Plain names that :func:`potential` takes; the patterns ``mace:``, ``ase:`` come on top."""
-    return [*WEIGHTS, *shipped_models(), *TOYS]
+    return [*WEIGHTS, *shipped_models(), "gpaw", *TOYS]
 
 
 def potential(name: str, *, device: str = "cpu", dtype: str | None = None) -> Potential:
@@ -73,11 +83,13 @@ def potential(name: str, *, device: str = "cpu", dtype: str | None = None) -> Po
             return make(name, device, dtype)
     if name in WEIGHTS:
         return pretrained(name, device, dtype)
+    if name == "gpaw":
+        return _gpaw(name, device, dtype)
     if name in TOYS:
         return toy(name, device, dtype)
     if name in shipped_models():
         return mace_shipped(name, device, dtype)
     raise InputError(
         f"no potential is called '{name}'; there are {', '.join(list_potentials())}, and by "
-        "pattern mace:/path/to/file.model, mace_mp:NAME and ase:module.Class"
+        "pattern mace:/path/to/file.model, mace_mp:NAME, ase:module.Class and gpaw:{JSON}"
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,7 @@ def relax(
     fmax_ev_per_angstrom: float = 0.03,
     max_steps: int = 300,
     cell: bool = True,
+    watch: Callable[[Atoms], None] | None = None,
 ) -> tuple[Atoms, RelaxationRecord]:
     """Lower the energy until the largest force is below ``fmax_ev_per_angstrom``.
 
@@ -70,6 +71,8 @@ def relax(
         Energies, forces and (for ``cell``) stress.
     cell : bool
         Relax all six cell parameters too, at zero pressure.
+    watch : callable, optional
+        Called with the atoms after every step.
 
     Returns
     -------
@@ -106,6 +109,8 @@ def relax(
     with _quiet_logarithm():
         for reached in optimizer.irun(fmax=fmax_ev_per_angstrom, steps=max_steps):
             _check_sane(working, volume)
+            if watch is not None:
+                watch(working)
             converged = bool(reached)
     final, n = working.get_potential_energy(), len(working)
     record = RelaxationRecord(

@@ -16,6 +16,7 @@ from interlith.analysis.study_results import StudyResults
 from interlith.report import trust
 from interlith.report.air import air
 from interlith.report.built import built
+from interlith.report.dft import dft
 from interlith.report.elements import Html, formula, markup, tag
 from interlith.report.formation import formation
 from interlith.report.insertion import hops, insertion
@@ -30,6 +31,7 @@ NAVIGATION = (
     ("moves", "Does Li still move?"),
     ("hops", "Single hops"),
     ("coating", "Which coating?"),
+    ("dft", "What does DFT add?"),
     ("built", "What was built?"),
     ("air", "Air and moisture"),
     ("sure", "How sure are we?"),
@@ -61,6 +63,7 @@ def render(results: StudyResults) -> str:
         transport(results),
         hops(results),
         coatings(results),
+        dft(results),
         built(results),
         air(results),
         trust.certainty(results),
@@ -81,6 +84,7 @@ def render(results: StudyResults) -> str:
         "moves": results.diffusion,
         "inserts": results.topotactic,
         "hops": results.barriers,
+        "dft": results.dft,
     }
     links = [
         tag("li", tag("a", title, href=f"#{name}"))

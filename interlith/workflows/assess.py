@@ -20,14 +20,17 @@ from typing import Any
 from jobflow import Flow, Maker, job
 
 from interlith.analysis.atmosphere import react_with_atmosphere
+from interlith.analysis.barriers import BarrierSummary
 from interlith.analysis.coatings import (
     ScreenCriteria,
     ScreenRecord,
     lithium_phases,
     screen_coatings,
 )
+from interlith.analysis.dft_results import DftResults
 from interlith.analysis.diffusion_results import DiffusionRecord
 from interlith.analysis.hull import Hull
+from interlith.analysis.insertion_voltages import CalculatedTopotactic
 from interlith.analysis.interphase import interphase
 from interlith.analysis.reactions import closed_reaction, open_reaction
 from interlith.analysis.reference_catalog import load_reference
@@ -41,10 +44,17 @@ from interlith.analysis.study_results import (
 )
 from interlith.analysis.uncertainty import reaction_sigma, window_sigma
 from interlith.analysis.windows import ION, stability_window
-from interlith.errors import InputError, InterlithError
+from interlith.errors import InputError
 from interlith.provenance import provenance
 from interlith.structures.interfaces.plans import InterfaceOptions
 from interlith.structures.interfaces.records import SearchRecord
+from interlith.workflows.calculated_stages import (
+    calculated_jobs,
+    check_potentials,
+    guarded,
+    stage_folder,
+)
+from interlith.workflows.dft_stage import check_dft, dft_job
 from interlith.workflows.structures import Built, interfaces, ordered_side
 from interlith.workflows.study import Study
 
@@ -62,14 +72,14 @@ class AssessMaker(Maker):
     name : str
         Name of the flow.
     work_folder : str
-        Where the dynamics keep their trajectories and checkpoints; named after the study in the
-        current folder if left out.
+        Where the stages that a potential computes keep what they go on from (trajectories,
+        checkpoints, relaxations), each in a folder named after the study and the stage.
     workers : int
         Runs of the dynamics side by side.
     """
 
     name: str = "assess"
-    work_folder: str | None = None
+    work_folder: str = "."
     workers: int = 2
 
     def make(self, study: Study) -> Flow:
@@ -92,10 +102,12 @@ class AssessMaker(Maker):
                 _job(structure_job, f"structure {a[1]} | {b[1]}", data, a, b)
                 for a, b in contacts(study)
             ]
+        others += calculated_jobs(study, data, self.work_folder, self.workers)
         parts = [*components, *interfaces, *others]
-        if study.stages.md is not None:
-            place = self.work_folder or f"{study.name}-md"
-            others.append(_job(diffusion_job, "diffusion", data, place, self.workers))
+        if study.stages.dft is not None:
+            place = str(stage_folder(self.work_folder, study, "dft"))
+            found = [part.output for part in parts]
+            parts.append(_job(dft_job, f"dft {study.electrolyte}", data, found, place))
         last = _job(collect_job, "collect", data, [part.output for part in parts], started)
         return Flow([*parts, last], output=last.output, name=f"{self.name} {study.name}")
 
@@ -162,7 +174,7 @@ def study_hull(study: Study) -> Hull:
 
 
 def check_study(study: Study) -> None:
-    """Refuse, before any job is made, a study whose set or electrolyte cannot be used.
+    """Refuse, before any job is made, a study whose set, electrolyte or potential is unusable.
 
     Raises
     ------
@@ -171,6 +183,9 @@ def check_study(study: Study) -> None:
         failure in the results.
     """
     study_hull(study).compound(study.electrolyte)
+    check_potentials(study)
+    if study.stages.dft is not None:
+        check_dft(study.stages.dft)
 
 
 def assess_component(study: Study, role: Role, formula: str) -> Component:
@@ -272,36 +287,25 @@ def build_contact(study: Study, a: Material, b: Material) -> Built[SearchRecord]
     )
 
 
-def _guarded(step: str, subject: str, work: Callable[[], Any]) -> dict[str, Any]:
-    """Result of a step, or the failure as a record: one bad material stops nothing else."""
-    try:
-        return {step: work()}
-    except InterlithError as error:
-        failure = StudyFailure(step=step, subject=subject, reason=str(error))
-        return {"failure": failure.to_json()}
-
-
 @job
 def component_job(study: dict[str, Any], role: Role, formula: str) -> dict[str, Any]:
     """Window of one material."""
     asked = Study.model_validate(study)
-    return _guarded("component", formula, lambda: assess_component(asked, role, formula).to_json())
+    return guarded("component", formula, lambda: assess_component(asked, role, formula).to_json())
 
 
 @job
 def interface_job(study: dict[str, Any], a: Material, b: Material) -> dict[str, Any]:
     """Reactions of one pair."""
     asked = Study.model_validate(study)
-    return _guarded(
-        "interface", f"{a[1]} | {b[1]}", lambda: assess_interface(asked, a, b).to_json()
-    )
+    return guarded("interface", f"{a[1]} | {b[1]}", lambda: assess_interface(asked, a, b).to_json())
 
 
 @job
 def screen_job(study: dict[str, Any]) -> dict[str, Any]:
     """The coating screen."""
     asked = Study.model_validate(study)
-    return _guarded("coatings", "coating screen", lambda: assess_coatings(asked).to_json())
+    return guarded("coatings", "coating screen", lambda: assess_coatings(asked).to_json())
 
 
 @job
@@ -313,31 +317,14 @@ def structure_job(study: dict[str, Any], a: Material, b: Material) -> dict[str, 
         built = build_contact(asked, a, b)
         return {"record": built.record.to_json(), "files": built.texts(STRUCTURE_FORMATS)}
 
-    return _guarded("structures", f"{a[1]} | {b[1]}", work)
-
-
-@job
-def diffusion_job(study: dict[str, Any], folder: str, workers: int) -> dict[str, Any]:
-    """Li diffusion in the electrolyte; goes on with what the folder holds."""
-    asked = Study.model_validate(study)
-
-    def work() -> dict[str, Any]:
-        from interlith.workflows.diffusion import diffusion
-
-        settings = asked.stages.md
-        if settings is None:
-            raise InputError("the study has no stage 'md'; add it under stages")
-        crystal = asked.crystals.get(asked.electrolyte, asked.electrolyte)
-        return diffusion(crystal, settings, folder, workers=workers).to_json()
-
-    return _guarded("diffusion", asked.electrolyte, work)
+    return guarded("structures", f"{a[1]} | {b[1]}", work)
 
 
 @job
 def atmosphere_job(study: dict[str, Any]) -> dict[str, Any]:
     """Reaction of the electrolyte with water and carbon dioxide."""
     asked = Study.model_validate(study)
-    return _guarded(
+    return guarded(
         "atmosphere",
         asked.electrolyte,
         lambda: [react_with_atmosphere(study_hull(asked), asked.electrolyte).to_json()],
@@ -368,14 +355,6 @@ def collect(study: Study, parts: list[dict[str, Any]], wall_time_s: float) -> St
         If not even the electrolyte could be assessed.
     """
     failures = [StudyFailure.model_validate(p["failure"]) for p in parts if "failure" in p]
-    failures += [
-        StudyFailure(
-            step=stage,
-            subject=study.name,
-            reason=f"the stage '{stage}' is not available in this version; it was not run",
-        )
-        for stage in study.missing_stages()
-    ]
     screens = [p["coatings"] for p in parts if "coatings" in p]
     components = [Component.model_validate(p["component"]) for p in parts if "component" in p]
     if not any(c.role == "electrolyte" for c in components):
@@ -399,6 +378,13 @@ def collect(study: Study, parts: list[dict[str, Any]], wall_time_s: float) -> St
         diffusion=tuple(
             DiffusionRecord.model_validate(p["diffusion"]) for p in parts if "diffusion" in p
         ),
+        topotactic=tuple(
+            CalculatedTopotactic.model_validate(p["topotactic"]) for p in parts if "topotactic" in p
+        ),
+        barriers=tuple(
+            BarrierSummary.model_validate(p["barriers"]) for p in parts if "barriers" in p
+        ),
+        dft=tuple(DftResults.model_validate(p["dft"]) for p in parts if "dft" in p),
         failures=tuple(failures),
         provenance=provenance(study.stages.thermodynamics.seed, wall_time_s),
     )

@@ -148,7 +148,7 @@ def dump(content: dict[str, Any]) -> str:
                 for name, scheme in value.items()
             )
             lines.append(f" {json.dumps(key)}: {{\n{body}\n }}")
-        elif isinstance(value, dict) and value and key in ("elements", "potentials"):
+        elif isinstance(value, dict) and value and key in ("elements", "potentials", "geometry"):
             body = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in value.items())
             lines.append(f" {json.dumps(key)}: {{\n{body}\n }}")
         else:

@@ -177,7 +177,7 @@ def _relaxed(facts: PhaseFacts, settings: ReferenceSettings, key: str, begin: fl
         space_group_before=facts.space_group,
         space_group_after=_space_group(end),
         relaxations=records,
-        relaxed=_cell(end),
+        relaxed=relaxed_cell(end),
         wall_s=time.monotonic() - begin,
     )
 
@@ -246,7 +246,8 @@ def _space_group(atoms: Atoms) -> int:
     return space_group_number(AseAtomsAdaptor.get_structure(atoms), RELAXED_SYMPREC_ANGSTROM)
 
 
-def _cell(atoms: Atoms) -> RelaxedCell:
+def relaxed_cell(atoms: Atoms) -> RelaxedCell:
+    """The cell as it is stored."""
     return RelaxedCell(
         cell=tuple(tuple(round(float(x), 6) for x in row) for row in atoms.cell.array),
         elements=tuple(atoms.get_chemical_symbols()),

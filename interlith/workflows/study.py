@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from interlith.errors import InputError, StudyError
 from interlith.records import Shift
+from interlith.workflows.dft_settings import DftStage
 from interlith.workflows.diffusion_settings import DiffusionSettings
 
 
@@ -85,16 +86,55 @@ class Dynamics(DiffusionSettings):
     """The electrolyte's Li diffusion: a ladder of temperatures."""
 
 
+class Insertion(_Settings):
+    """Li into and out of the electrolyte's framework, relaxed with a potential.
+
+    Attributes
+    ----------
+    low, high : float or None
+        Li per formula to go down and up to; two less and two more if left out.
+    arrangements : int
+        Arrangements of Li relaxed at each content.
+    """
+
+    potential: str = "7net-0"
+    low: float | None = Field(None, ge=0)
+    high: float | None = Field(None, ge=0)
+    arrangements: int = Field(3, ge=1, le=50)
+    framework: Literal["relaxed", "held"] = "relaxed"
+    max_steps: int = Field(250, ge=1)
+    max_atoms: int = Field(100, ge=1)
+    seed: int = Field(0, ge=0)
+
+
+class Hops(_Settings):
+    """Migration barriers of single hops in the electrolyte; its crystal must be ordered."""
+
+    potential: str = "7net-0"
+    ion: str = "Li"
+    kind: Literal["vacancy", "interstitial"] = "vacancy"
+    images: int = Field(5, ge=1, le=50)
+    most_hops: int = Field(4, ge=1)
+    max_distance_angstrom: float = Field(3.5, gt=0, le=15)
+    min_length_angstrom: float = Field(9.0, gt=0, le=50)
+    fmax_ev_per_angstrom: float = Field(0.05, gt=0)
+    max_steps: int = Field(200, ge=1)
+
+
 class Stages(_Settings):
     """What to run; left out = thermodynamics only."""
 
     thermodynamics: Thermodynamics = Thermodynamics()
     structures: Structures | None = None
     md: Dynamics | None = None
-    dft: dict[str, Any] | None = None
+    topotactic: Insertion | None = None
+    barriers: Hops | None = None
+    dft: DftStage | None = None
 
 
-AVAILABLE_STAGES = ("thermodynamics", "structures", "md")
+CALCULATED_STAGES = ("md", "topotactic", "barriers")
+"""Stages that a potential computes, in the order in which they run."""
+AVAILABLE_STAGES = ("thermodynamics", "structures", *CALCULATED_STAGES, "dft")
 
 
 class Study(_Settings):
@@ -127,10 +167,14 @@ class Study(_Settings):
             return {stage: {} if given is None else given for stage, given in value.items()}
         return {} if value is None else value
 
-    def missing_stages(self) -> tuple[str, ...]:
-        """Stages that the file asks for and this version cannot run."""
-        asked = [s for s in ("structures", "md", "dft") if getattr(self.stages, s) is not None]
-        return tuple(s for s in asked if s not in AVAILABLE_STAGES)
+    def calculated(self) -> tuple[tuple[str, str], ...]:
+        """Calculated stages asked for, each with its potential."""
+        asked = [(s, getattr(self.stages, s)) for s in CALCULATED_STAGES]
+        return tuple((s, settings.potential) for s, settings in asked if settings is not None)
+
+    def crystal(self, formula: str) -> str:
+        """Library name, file or formula that a formula's crystal is read from."""
+        return self.crystals.get(formula, formula)
 
 
 def load_study(path: Path) -> Study:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from interlith.analysis.study_results import StudyResults
-from interlith.errors import OutputError
+from interlith.errors import InputError, OutputError
 from interlith.report.html import render
 from interlith.report.output import check_writable, write_results
-from interlith.workflows.assess import AssessMaker, contacts, materials
+from interlith.workflows.assess import AssessMaker, check_study, contacts, materials
 from interlith.workflows.local import run_flow
+from interlith.workflows.step_cost import stage_costs
 from interlith.workflows.study import Study, load_study
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "li-lpscl-lco.yaml"
@@ -80,6 +81,87 @@ def test_the_structure_stage_builds_every_contact_or_says_why_not(tmp_path: Path
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "What was built?" in page
     assert cell.files["cif"] in page
+
+
+CALCULATED = {
+    "name": "toy",
+    "electrolyte": "LiCl",
+    "anode": "Li",
+    "stages": {
+        "md": {
+            "potential": "lj", "temperatures_k": [300, 400, 500], "time_ps": 0.4,
+            "equilibration_ps": 0.05, "frame_every": 2, "volume": "as_given",
+            "min_length_angstrom": 5.0,
+        },
+        "topotactic": {
+            "potential": "lj", "low": 0, "high": 2, "framework": "held", "max_steps": 20,
+            "arrangements": 2,
+        },
+        "barriers": {
+            "potential": "lj", "images": 1, "most_hops": 1, "min_length_angstrom": 5.0,
+            "max_steps": 30, "max_distance_angstrom": 4,
+        },
+    },
+}  # fmt: skip
+
+
+def test_the_stages_of_a_potential_run_are_reported_and_go_on(tmp_path: Path) -> None:
+    study = Study.model_validate(CALCULATED)
+    check_study(study)
+    maker = AssessMaker(work_folder=str(tmp_path), workers=1)
+    results = StudyResults.model_validate(run_flow(maker.make(study))["results"])
+    assert results.failures == ()
+    (ladder,), (inserted,), (hops,) = results.diffusion, results.topotactic, results.barriers
+    assert [run.temperature_k for run in ladder.runs] == [300, 400, 500]
+    assert all(run.trajectory.frames == 101 for run in ladder.runs)
+    assert {run.status for run in ladder.dynamics} == {"finished"}
+    assert [step.formula for step in inserted.steps] == ["Cl", "LiCl", "Li2Cl"]
+    assert hops.hops[0].label.startswith("Li vacancy")
+    assert all(one.potential["name"] == "lj" for one in (ladder, inserted, hops))
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("trajectory.h5")}
+    files |= {path: path.stat().st_mtime_ns for path in (tmp_path / "toy-topotactic").iterdir()}
+    assert len(files) == 3 + 5  # three runs; Li, LiCl, Cl and two arrangements of Li2Cl
+    again = StudyResults.model_validate(run_flow(maker.make(study))["results"])
+    assert {path: path.stat().st_mtime_ns for path in files} == files  # nothing was run again
+    assert again.diffusion[0].runs == ladder.runs
+    assert again.topotactic[0].steps == inserted.steps
+    page = render(results)
+    for heading in ("Does Li still move?", "How much Li does the framework take?", "Single hops"):
+        assert heading in page
+
+
+def test_a_stage_that_fails_leaves_the_rest(tmp_path: Path) -> None:
+    stages = {"barriers": {"potential": "emt"}, "md": {"potential": "emt"}}
+    study = Study.model_validate(CALCULATED | {"stages": stages})
+    output = run_flow(AssessMaker(work_folder=str(tmp_path)).make(study))
+    results = StudyResults.model_validate(output["results"])
+    assert {f.step for f in results.failures} == {"barriers", "diffusion"}
+    assert all("does not know" in f.reason for f in results.failures), results.failures
+    assert results.components[0].window is not None
+
+
+def test_an_unknown_potential_is_refused_before_any_job() -> None:
+    study = Study.model_validate(CALCULATED | {"stages": {"md": {"potential": "lpsc"}}})
+    with pytest.raises(InputError, match=r"stages\.md: no potential is called 'lpsc'"):
+        check_study(study)
+
+
+def test_the_cost_of_a_stage_is_measured() -> None:
+    study = Study.model_validate(CALCULATED)
+    costs = {one.stage: one for one in stage_costs(study, workers=1)}
+    assert list(costs) == ["md", "topotactic", "barriers"]
+    assert all(one.call.basis.startswith("measured") for one in costs.values())
+    dynamics = costs["md"]
+    assert dynamics.force_calls == 3 * 200
+    assert dynamics.seconds == pytest.approx(600 * dynamics.call.seconds)
+    assert costs["topotactic"].force_calls == 60 * (1 + 2 * 2)
+    assert costs["barriers"].call.n_atoms == 8 - 1
+    absent = Study.model_validate(
+        CALCULATED | {"stages": {"barriers": {"potential": "lj", "ion": "Na"}}}
+    )
+    (cost,) = stage_costs(absent)
+    assert cost.seconds is None
+    assert "holds no Na" in cost.problem
 
 
 def test_a_bad_coating_is_a_failure_and_the_rest_runs() -> None:

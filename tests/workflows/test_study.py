@@ -26,7 +26,6 @@ def test_shipped_example_is_valid() -> None:
     assert study.electrolyte == "Li6PS5Cl"
     assert study.cathode.voltage_v == (3.0, 4.3)
     assert len(study.coatings) == 5
-    assert study.missing_stages() == ()
 
 
 def test_bare_cathode_and_empty_stage(tmp_path: Path) -> None:
@@ -37,7 +36,7 @@ def test_bare_cathode_and_empty_stage(tmp_path: Path) -> None:
         )
     )
     assert study.cathode.material == "LiCoO2"
-    assert study.missing_stages() == ("dft",)
+    assert study.stages.dft.engine == "gpaw"
 
 
 def test_later_stages_of_the_design_are_accepted(tmp_path: Path) -> None:
@@ -46,7 +45,6 @@ def test_later_stages_of_the_design_are_accepted(tmp_path: Path) -> None:
         "  structures: {max_atoms: 300}\n  md: {potential: lpscl}\n"
     )
     study = load_study(_study(tmp_path, text))
-    assert study.missing_stages() == ()
     assert study.stages.md.potential == "lpscl"
     assert study.stages.structures.max_atoms == 300
 

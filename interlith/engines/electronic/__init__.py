@@ -1,0 +1,1 @@
+"""Density functional theory: settings by chemistry, starting moments, Hubbard U, engines."""

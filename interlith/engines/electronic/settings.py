@@ -1,0 +1,217 @@
+"""DFT settings by task and chemistry: one object that GPAW and the VASP inputs both read.
+
+Everything that decides an energy stands in :class:`DftSettings`; two energies with the same
+``cutoff_ev``, functional and U scheme may meet in one hull. What was measured for each choice is
+in ``docs/dft.md``.
+
+>>> from ase.build import bulk
+>>> from interlith.engines.electronic.settings import settings_for
+>>> lithium = settings_for(bulk("Li", "bcc", a=3.44), "cell_relax")
+>>> lithium.kpoints, lithium.smearing, lithium.spin_polarised
+((13, 13, 13), 'fermi-dirac', False)
+"""
+
+from __future__ import annotations
+
+from math import ceil, pi
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from interlith.engines.electronic.hubbard import hubbard_u
+from interlith.engines.electronic.magnetism import Order, starting_moments
+from interlith.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+    import numpy.typing as npt
+    from ase import Atoms
+
+Task = Literal["static", "relax", "cell_relax", "md", "neb"]
+Bonding = Literal["metal", "insulator", "unknown"]
+Smearing = Literal["fermi-dirac", "methfessel-paxton", "marzari-vanderbilt", "fixed"]
+
+TASKS: tuple[Task, ...] = ("static", "relax", "cell_relax", "md", "neb")
+FOR_HULLS = ("static", "relax", "cell_relax")
+HARD_ELEMENTS = frozenset("N O F Sc Ti V Cr Mn Fe Co Ni Cu Zn".split())
+CUTOFF_EV = {"hard": 800.0, "soft": 600.0}
+DYNAMICS_CUTOFF_EV = {"hard": 600.0, "soft": 400.0}
+LOWEST_CUTOFF_EV = {"hard": 500.0, "soft": 300.0}
+"""Below these the energy is off by more than 0.1 eV an atom and the stress by 20 GPa (O, Co)."""
+DENSITY = {"metal": 5.0, "unknown": 3.5, "insulator": 2.5}
+DYNAMICS_DENSITY = {"metal": 3.0, "unknown": 2.0, "insulator": 1.5}
+SMEARING_EV = {"metal": 0.1, "unknown": 0.05, "insulator": 0.05}
+NONMETALS = frozenset("H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Sb Te I Xe".split())
+INSULATING_ANIONS = frozenset("O F Cl Br I S".split())
+OPEN_D = frozenset("Ti V Cr Mn Fe Co Ni Cu Nb Mo Ta W Re Ru Rh Pd Ir Pt".split())
+
+
+class DftSettings(BaseModel):
+    """How one structure is computed; frozen, unknown names refused.
+
+    Attributes
+    ----------
+    cutoff_ev : float
+        Of the plane waves.
+    kpoints : tuple of int
+        Gamma-centred grid along the reciprocal vectors.
+    kpoint_density_angstrom : float
+        The density that ``kpoints`` came from: points per (1/Angstrom) of reciprocal length
+        including 2 pi, ASE's convention.
+    bonding : {"metal", "insulator", "unknown"}
+        What the elements suggest; decides k points and smearing.
+    magnetic_moments : tuple of float
+        Starting moment of each atom, Bohr magnetons; all zero without spin.
+    datasets : dict
+        Tag by element of PAW datasets that come with this package instead of with GPAW, such as
+        ``{"Li": "3"}`` (GPAW only; see :mod:`interlith.engines.electronic.datasets`).
+    hubbard_u_ev : dict
+        Effective U on the d shell by element.
+    hubbard_scaled : bool
+        Divide the d occupations by the partial wave's norm in its sphere (GPAW only).
+    smearing_ev : float
+        Width of the occupation function; the energy is extrapolated to zero width.
+    symmetry : bool
+        Use the crystal's symmetry; off where atoms move freely.
+    energy_tolerance_ev, density_tolerance, eigenstates_tolerance : float
+        When the SCF has converged, per valence electron (the last in eV^2).
+    dispersion : str or None
+        ``"d3"``: Grimme's D3 with Becke-Johnson damping.
+    dipole_correction : bool
+        Along the third axis, for slabs with vacuum.
+    scf_steps : int
+        The most SCF iterations.
+    mixer : dict or None
+        GPAW's mixer; its own default where None.
+    eigensolver : str or None
+        GPAW's eigensolver; its own default where None.
+    ranks : int
+        MPI processes of the calculation.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: Task = "static"
+    xc: Literal["PBE"] = "PBE"
+    cutoff_ev: float = Field(gt=0)
+    kpoints: tuple[int, int, int]
+    kpoint_density_angstrom: float = Field(gt=0)
+    bonding: Bonding = "unknown"
+    spin_polarised: bool = False
+    magnetic_order: Order = "ferromagnetic"
+    magnetic_moments: tuple[float, ...] = ()
+    datasets: dict[str, str] = Field(default_factory=dict)
+    hubbard_u_ev: dict[str, float] = Field(default_factory=dict)
+    hubbard_scaled: bool = False
+    smearing: Smearing = "fermi-dirac"
+    smearing_ev: float = Field(ge=0)
+    symmetry: bool = True
+    charge: float = 0.0
+    energy_tolerance_ev: float = Field(default=5e-4, gt=0)
+    density_tolerance: float = Field(default=1e-4, gt=0)
+    eigenstates_tolerance: float = Field(default=4e-8, gt=0)
+    dispersion: Literal["d3"] | None = None
+    dipole_correction: bool = False
+    scf_steps: int = Field(default=150, ge=1)
+    mixer: dict[str, Any] | None = None
+    eigensolver: str | None = None
+    ranks: int = Field(default=1, ge=1)
+
+
+def settings_for(atoms: Atoms, task: Task = "static", **overrides: Any) -> DftSettings:
+    """Settings for a structure and a task.
+
+    Parameters
+    ----------
+    atoms : Atoms
+        Magnetic moments that it carries are used as starting moments.
+    overrides
+        Fields of :class:`DftSettings` that shall differ. ``kpoint_density_angstrom`` gives another
+        grid, ``kpoints`` the grid itself, ``spin_polarised=False`` drops the moments.
+
+    Raises
+    ------
+    InputError
+        If an override is no field or has a value that is not allowed.
+    """
+    if task not in TASKS:
+        raise InputError(f"no DFT task is called '{task}'; there are {', '.join(TASKS)}")
+    elements = set(atoms.get_chemical_symbols())
+    chosen = bonding(elements)
+    dynamic = task not in FOR_HULLS
+    hardness = "hard" if elements & HARD_ELEMENTS else "soft"
+    by_bonding = DYNAMICS_DENSITY if dynamic else DENSITY
+    density = overrides.get("kpoint_density_angstrom", by_bonding[chosen])
+    order = overrides.get("magnetic_order", "ferromagnetic")
+    values: dict[str, Any] = {
+        "task": task,
+        "cutoff_ev": (DYNAMICS_CUTOFF_EV if dynamic else CUTOFF_EV)[hardness],
+        "kpoint_density_angstrom": density,
+        "kpoints": grid(atoms, density),
+        "bonding": chosen,
+        "hubbard_u_ev": hubbard_u(elements),
+        "smearing_ev": SMEARING_EV[chosen],
+        "symmetry": not dynamic,
+        **_moments(atoms, order, overrides),
+    }
+    try:
+        return DftSettings(**{**values, **overrides})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"DFT setting '{where}': {first['msg']}; the settings are "
+            f"{', '.join(DftSettings.model_fields)}"
+        ) from error
+
+
+def _moments(atoms: Atoms, order: Order, overrides: dict[str, Any]) -> dict[str, Any]:
+    if overrides.get("spin_polarised") is False:
+        return {"magnetic_moments": ()}
+    moments = starting_moments(atoms, order)
+    odd = sum(atoms.numbers) % 2 == 1 and bonding(atoms.get_chemical_symbols()) != "metal"
+    if odd and not any(moments):
+        moments = (1.0 / len(atoms),) * len(atoms)  # one unpaired electron, found where it likes
+    spin = bool(overrides.get("spin_polarised")) or any(moments)
+    return {"spin_polarised": spin, "magnetic_moments": moments if spin else ()}
+
+
+def bonding(elements: Iterable[str]) -> Bonding:
+    """Metal, insulator or unknown, by the elements alone.
+
+    Metals have no nonmetal in them. Salts of halogens, oxygen and sulfur are insulators unless an
+    open d shell may close the gap; everything else is unknown and gets a grid between the two.
+    """
+    present = set(elements)
+    if not present & NONMETALS:
+        return "metal"
+    if present & INSULATING_ANIONS and not present & OPEN_D:
+        return "insulator"
+    if present <= NONMETALS:
+        return "insulator"
+    return "unknown"
+
+
+def grid(atoms: Atoms, density: float) -> tuple[int, int, int]:
+    """Gamma-centred grid with at least ``density`` points per 1/Angstrom; 1 along vacuum."""
+    lengths = reciprocal_lengths(atoms)
+    counts = [
+        max(1, ceil(length * density - 1e-9)) if periodic else 1
+        for length, periodic in zip(lengths, atoms.pbc, strict=True)
+    ]
+    return counts[0], counts[1], counts[2]
+
+
+def reciprocal_lengths(atoms: Atoms) -> npt.NDArray[np.float64]:
+    """Lengths of the reciprocal vectors including 2 pi, 1/Angstrom."""
+    import numpy as np
+
+    vectors = 2 * pi * atoms.cell.reciprocal().array
+    return np.asarray(np.linalg.norm(vectors, axis=1))
+
+
+def lowest_cutoff_ev(elements: Iterable[str]) -> float:
+    """The cut-off below which the datasets of these elements are not described."""
+    return LOWEST_CUTOFF_EV["hard" if set(elements) & HARD_ELEMENTS else "soft"]

@@ -1,0 +1,1 @@
+"""Calculations that take any engine by name: potentials, GPAW, VASP."""

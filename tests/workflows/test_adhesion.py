@@ -1,0 +1,109 @@
+"""Adhesion with a cheap engine: laws of parting a crystal, and a flow from end to end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import bulk, fcc100
+
+from interlith.analysis.adhesion import surface_energy
+from interlith.engines.potentials import potential
+from interlith.engines.relax import relax
+from interlith.errors import InputError
+from interlith.workflows.adhesion import (
+    AdhesionSettings,
+    adhesion,
+    part,
+    registry_surface,
+    separation_curve,
+)
+
+LATTICE = 3.59
+RIGID = AdhesionSettings(relax_ions=False)
+
+
+def copper(layers: int):
+    slab = fcc100("Cu", (1, 1, layers), a=LATTICE, vacuum=8.0)
+    return slab, slab.positions[:, 2] < slab.positions[:, 2].mean()
+
+
+def face(layers: int, settings: AdhesionSettings) -> float:
+    """Surface energy of a slab by itself."""
+    slab, _ = copper(layers)
+    slab.pbc = True
+    calculator = potential("emt").calculator()
+    crystal = bulk("Cu", a=LATTICE)
+    crystal.calc = calculator
+    one = float(crystal.get_potential_energy())
+    if settings.relax_ions:
+        _, record = relax(slab, calculator, cell=False)
+        energy = record.energy_ev_per_atom * len(slab)
+    else:
+        slab.calc = calculator
+        energy = slab.get_potential_energy()
+    area = float(slab.cell.array[0, 0] * slab.cell.array[1, 1])
+    return surface_energy(energy, one * layers, area)
+
+
+@pytest.mark.parametrize("settings", [RIGID, AdhesionSettings()])
+def test_two_halves_of_a_crystal_cost_two_surfaces(settings: AdhesionSettings) -> None:
+    slab, below = copper(12)
+    found = part(slab, below, potential("emt"), settings)
+    assert found.reason is None
+    assert found.work_j_m2 == pytest.approx(2 * face(6, settings), rel=0.02)
+
+
+def test_thickness_does_not_matter_from_eight_layers_on() -> None:
+    works = [part(*copper(n), potential("emt"), RIGID).rigid_work_j_m2 for n in (8, 12, 16)]
+    assert works == pytest.approx([works[-1]] * 3, rel=0.01)
+
+
+def test_nothing_is_left_at_large_distance() -> None:
+    slab, below = copper(8)
+    left = separation_curve(slab, below, potential("emt"), [0.0, 1.0, 3.0, 10.0])
+    rigid = part(slab, below, potential("emt"), RIGID).rigid_work_j_m2
+    assert left[0] == pytest.approx(rigid, rel=1e-6)
+    assert list(left) == sorted(left, reverse=True)
+    assert left[-1] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_crystal_fits_itself_best_where_it_was() -> None:
+    slab, below = copper(6)
+    edge = slab.cell.array[0, 0]
+    shifts = np.array([[0, 0], [0.5, 0], [0.5, 0.5], [1.0, 0]]) * edge
+    values = registry_surface(slab, below, potential("emt"), shifts)
+    assert values[0] == pytest.approx(0.0, abs=1e-9)
+    assert values[3] == pytest.approx(0.0, abs=1e-6)  # a lattice vector
+    assert min(values[1], values[2]) > 0.01
+
+
+def test_an_interface_from_names() -> None:
+    record, _ = adhesion(
+        ["Cu", "Al"],
+        "emt",
+        AdhesionSettings(registry_spacing_angstrom=2.0, liquid_surface_energy_j_m2=1.0),
+        millers=[(0, 0, 1), (0, 0, 1)],
+        thickness_angstrom=6.0,
+        max_strain=0.08,
+        max_atoms=250,
+    )
+    assert record.status == "ok"
+    (found,) = record.joints
+    assert found.work_of_adhesion_j_m2 is not None
+    assert found.work_of_adhesion_j_m2 > 0
+    for one in record.layers:
+        assert one.strain_energy_ev_per_atom is not None
+        assert one.strain_energy_ev_per_atom > -1e-4
+    faces = [one.surface_energy_j_m2 or 0.0 for one in record.layers]
+    assert found.interface_energy_j_m2 == pytest.approx(sum(faces) - found.work_of_adhesion_j_m2)
+    assert record.weakest is not None
+    assert record.contact_angle is not None
+    assert len(record.registry) > 1
+
+
+def test_bad_input() -> None:
+    slab, _ = copper(4)
+    with pytest.raises(InputError, match="one side has none"):
+        part(slab, [True] * 4, potential("emt"))
+    with pytest.raises(InputError, match="two or more"):
+        adhesion(["Cu"], "emt")

@@ -1,0 +1,34 @@
+"""The quasi-harmonic flow with a cheap engine."""
+
+from __future__ import annotations
+
+import pytest
+from ase.build import bulk
+
+from interlith.engines.potentials import potential
+from interlith.errors import InputError
+from interlith.workflows.thermal import ThermalSettings, quasi_harmonic
+
+pytest.importorskip("phonopy")
+SMALL = ThermalSettings(min_length_angstrom=7.0, mesh_length_angstrom=25.0)
+
+
+def test_copper_expands_and_holds_heat() -> None:
+    record = quasi_harmonic(bulk("Cu", "fcc", a=3.6), potential("emt"), SMALL)
+    assert record.status == "ok"
+    assert record.linear_expansion_300k_per_k == pytest.approx(2.1e-5, rel=0.15)  # measured 1.65e-5
+    assert record.heat_capacity_300k_j_per_kg_k == pytest.approx(386, abs=8)  # measured 385
+    assert record.heat_capacity_j_per_kg_k[0] == pytest.approx(0.0, abs=1e-6)
+    assert record.bulk_modulus_gpa[-1] < record.bulk_modulus_gpa[0]
+
+
+def test_imaginary_modes_are_no_answer() -> None:
+    record = quasi_harmonic(bulk("Cu", "bcc", a=2.87), potential("emt"), SMALL)
+    assert record.status == "no_answer"
+    assert "imaginary" in (record.reason or "")
+    assert record.linear_expansion_300k_per_k is None
+
+
+def test_bad_settings() -> None:
+    with pytest.raises(InputError, match="five volumes"):
+        ThermalSettings(strains=(0.0, 0.01))

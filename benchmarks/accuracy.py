@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from accuracy_dft import dft_section
 
 from interlith.analysis.builtin_reference import BUILTIN, load_builtin
 from interlith.analysis.hull import Hull
@@ -203,7 +204,7 @@ def page() -> tuple[str, dict[str, float]]:
     figures, like = summary(rows), summary(rows_alike)
     magnetic = summary(cobalt)
     lines = [
-        "# Accuracy of the built-in reference set",
+        "# Accuracy of the built-in reference sets",
         "",
         "Written by `python benchmarks/accuracy.py` (needs the development references beside the "
         "repository).",
@@ -265,6 +266,7 @@ def page() -> tuple[str, dict[str, float]]:
             for row in parity[:15]
         ),
         "",
+        *dft_section(as_shipped, like_2015, SHARED),
     ]
     return "\n".join(lines), figures
 

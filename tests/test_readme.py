@@ -41,6 +41,10 @@ def folder(tmp_path: Path) -> Path:
         "formula,formation_energy_ev_per_atom\nLi2S,-1.34\nLi3P,-0.70\nLi3PS4,-0.93\n"
     )
     _walk(tmp_path / "run.extxyz")
+    (tmp_path / "copper.yaml").write_text(
+        "name: copper\nteacher: emt\n"
+        "systems:\n  - {name: Cu, material: Cu, temperatures_k: [600]}\n"
+    )
     (tmp_path / "pairs.csv").write_text("a,b\nLi,Li6PS5Cl\nLiCoO2,Li3PO4\n")
     return tmp_path
 
@@ -53,6 +57,8 @@ def _walk(path: Path) -> None:
 
     atoms = bulk("LiCl", "rocksalt", a=5.13, cubic=True) * (2, 2, 2)
     moves = np.array(atoms.get_chemical_symbols())[:, None] == "Li"
+    upper = atoms.positions[:, 2] > 0.45 * atoms.cell[2, 2]
+    atoms.set_array("region", np.where(upper, "electrolyte", "anode"))
     random, frames = np.random.default_rng(0), []
     for _ in range(200):
         atoms.positions += moves * random.normal(scale=0.4, size=atoms.positions.shape)

@@ -26,7 +26,8 @@ from interlith.analysis.references import CorrectionUncertainty, ReferenceSet, b
 from interlith.errors import ReferenceSetError
 
 DATA_FOLDER = Path(__file__).parent / "data"
-BUILTIN = ("sevennet-l3i5-v1",)
+BUILTIN = ("sevennet-l3i5-v1", "gpaw-pbe-v1")
+"""The embedded potential's set and the DFT set; an answer stands on one of them alone."""
 DEFAULT_SCHEME = "MP2020"
 FORMAT = 1
 
@@ -137,8 +138,8 @@ def formation_energy(
 
 
 def energy_name(content: Mapping[str, Any]) -> str:
-    """The potential whose energies are the set's."""
-    name: str = content["potentials"]["second"]["name"]
+    """Which of the energies in the rows are the set's: one potential's, or DFT's."""
+    name: str = content.get("energies") or content["potentials"]["second"]["name"]
     return name
 
 

@@ -20,6 +20,10 @@ from interlith.records import ReferenceIdentity, Shift
 from interlith.settings import data_folder
 
 DEFAULT = "default"
+AUTO = "auto"
+"""The DFT set where it covers the chemical system, otherwise the potential's."""
+POTENTIAL_SET, DFT_SET = BUILTIN
+ALIASES = {DEFAULT: POTENTIAL_SET, "ml": POTENTIAL_SET, "pbe": DFT_SET}
 
 
 def load_reference(
@@ -35,7 +39,8 @@ def load_reference(
     Parameters
     ----------
     which : str
-        ``default``, a built-in name, a ``.csv[.gz]`` or ``.json[.gz]`` file, or ``mp``.
+        ``default`` or ``ml`` (the embedded potential's set), ``pbe`` (the DFT set), ``auto`` (see
+        :func:`set_for`), a built-in name, a ``.csv[.gz]`` or ``.json[.gz]`` file, or ``mp``.
     scheme : str, optional
         Correction scheme; the set's own default if None. CSV files take none.
     exclude : sequence of str
@@ -43,7 +48,7 @@ def load_reference(
     shifts : sequence of Shift
         Energies added per atom of an element.
     elements : iterable of str
-        Elements to fetch (``mp`` only).
+        All elements of the question (``mp`` and ``auto`` only).
 
     Raises
     ------
@@ -57,8 +62,9 @@ def load_reference(
 
 
 def _load(which: str, scheme: str | None, elements: Iterable[str]) -> ReferenceSet:
-    if which == DEFAULT:
-        return load_builtin(BUILTIN[0], scheme or "MP2020")
+    if which == AUTO:
+        which = set_for(elements)
+    which = ALIASES.get(which, which)
     if which in BUILTIN:
         return load_builtin(which, scheme or "MP2020")
     if which == "mp":
@@ -83,9 +89,32 @@ def _load(which: str, scheme: str | None, elements: Iterable[str]) -> ReferenceS
 
         return load_json(Path(which), scheme or "MP2020")
     raise ReferenceSetError(
-        f"no reference set '{which}'; use {DEFAULT}, {', '.join(BUILTIN)}, mp, or a file ending "
-        "in .csv, .csv.gz, .json or .json.gz"
+        f"no reference set '{which}'; use {', '.join(ALIASES)}, {AUTO}, {', '.join(BUILTIN)}, mp, "
+        "or a file ending in .csv, .csv.gz, .json or .json.gz"
     )
+
+
+def set_for(elements: Iterable[str]) -> str:
+    """Name of the built-in set that ``auto`` means for the elements of one question.
+
+    The DFT set if it holds every phase that the potential's set has stable among these elements
+    (MP2020), or if only it has all the elements; otherwise the potential's.
+
+    Raises
+    ------
+    InputError
+        If no elements are given.
+    """
+    from interlith.analysis.reference_coverage import coverage
+
+    asked = set(elements)
+    if not asked:
+        raise InputError(
+            f"'{AUTO}' chooses a set by the elements of a question and there is none here; name "
+            f"{', '.join(ALIASES)}"
+        )
+    dft, other = load_builtin(DFT_SET), load_builtin(POTENTIAL_SET)
+    return DFT_SET if coverage(dft, other, asked).covered else POTENTIAL_SET
 
 
 def _imported() -> dict[str, Path]:
@@ -107,7 +136,7 @@ def import_reference(file: Path, name: str) -> ReferenceIdentity:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise InputError(f"'{name}' cannot name a set; use letters, digits, dash and underscore")
-    if name in (DEFAULT, "mp", *BUILTIN):
+    if name in (AUTO, "mp", *ALIASES, *BUILTIN):
         raise InputError(f"the name '{name}' is taken by interlith; choose another")
     identity = load_reference(str(file)).identity()
     suffix = "".join(file.suffixes[-2:] if file.suffix == ".gz" else file.suffixes[-1:])

@@ -152,6 +152,8 @@ def _print_phase(record: dict[str, Any]) -> None:
             lines.append(f"{words}: {facts[key]:g} {unit}")
     if facts["builds_from"]:
         lines.append(f"Slabs are cut from: {facts['builds_from']}")
+    if facts["moves_as"]:
+        lines.append(f"Dynamics starts from: {facts['moves_as']}")
     lines.append(f"Source: {facts['source']}")
     if facts["notes"]:
         lines.append(f"Notes: {facts['notes']}")

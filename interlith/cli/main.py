@@ -8,7 +8,25 @@ import sys
 import typer
 
 from interlith import __version__
-from interlith.cli import assess, build, library, md, react, reference, screen, window
+from interlith.cli import (
+    assess,
+    barrier,
+    build,
+    dft,
+    doctor,
+    init,
+    library,
+    md,
+    mechanics,
+    queue,
+    react,
+    reference,
+    results,
+    scorecard,
+    screen,
+    train,
+    window,
+)
 from interlith.errors import FailureError, InputError, InterlithError, MissingDependencyError
 
 INTERRUPTED = 130
@@ -28,9 +46,24 @@ app.command("screen")(screen.screen)
 app.command("md")(md.md)
 app.command("diffusion")(md.diffusion)
 app.command("analyze")(md.analyze)
+app.command("barrier")(barrier.barrier)
+app.command("elastic")(mechanics.elastic)
+app.command("thermal")(mechanics.thermal)
+app.command("adhesion")(mechanics.adhesion)
+app.command("scorecard")(scorecard.scorecard)
+app.command("train")(train.train)
 app.add_typer(build.app, name="build")
 app.add_typer(reference.app, name="reference")
 app.add_typer(library.app, name="library")
+app.add_typer(dft.app, name="dft")
+app.command("init")(init.init)
+app.add_typer(results.app, name="results")
+app.command("submit", context_settings=queue.VERBATIM)(queue.submit)
+app.command("worker")(queue.worker)
+app.command("status")(queue.status)
+app.command("why")(queue.why)
+app.command("retry")(queue.retry)
+app.command("doctor")(doctor.doctor)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,8 +1,10 @@
-"""``interlith reference list|show|build|import|compare``."""
+"""``interlith reference list|show|build|coverage|import|compare``."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -109,15 +111,20 @@ def _phase_cells(row: dict[str, Any]) -> list[str]:
 def build(
     folder: Annotated[Path, typer.Argument(help="Work folder; a second run resumes in it.")],
     only: Annotated[
-        str | None, typer.Option(help="Library names to relax, for example Li2S,LiCl.")
+        str | None, typer.Option(help="Library names to compute, for example Li2S,LiCl.")
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(help="sevennet, or gpaw: PBE(+U) energies on the geometries of sevennet."),
+    ] = "sevennet",
+    set_name: Annotated[
+        str | None, typer.Option("--set", help="Name written into the data file.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Relax the crystal library with SevenNet and write a reference data file (resumes)."""
-    from interlith.workflows.reference import build_reference_set
-
+    """Compute the crystal library and write a reference data file (resumes)."""
     started = time.monotonic()
-    report = build_reference_set(folder, names=list(listed(only)) or None)
+    report = _builder(engine, set_name)(folder, names=list(listed(only)) or None)
     report["wall_time_s"] = time.monotonic() - started
     if as_json:
         print_json(report)
@@ -126,6 +133,45 @@ def build(
         f"Reference data: {report['file']} ({report['n_phases']} phases, "
         f"{report['wall_time_s']:.0f} s)",
         *(f"No answer: {f['name']}: {f['reason']}" for f in report["failed"]),
+    )
+
+
+def _builder(engine: str, set_name: str | None) -> Callable[..., dict[str, Any]]:
+    """What builds a set with the engine."""
+    if engine == "sevennet":
+        from interlith.workflows.reference import ReferenceSetMaker, build_reference_set
+
+        maker = ReferenceSetMaker()
+        maker.set_name = set_name or maker.set_name
+        return partial(build_reference_set, maker=maker)
+    if engine == "gpaw":
+        from interlith.workflows.reference_dft import DftReferenceSetMaker, build_dft_reference_set
+
+        dft_maker = DftReferenceSetMaker()
+        dft_maker.set_name = set_name or dft_maker.set_name
+        return partial(build_dft_reference_set, maker=dft_maker)
+    raise InputError(f"no reference set is built with '{engine}'; --engine takes sevennet or gpaw")
+
+
+@app.command("coverage")
+def coverage_of(
+    elements: Annotated[str, typer.Argument(help="Chemical system, for example Li,P,S,Cl.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether the DFT set covers a chemical system, and what it lacks there."""
+    from interlith.analysis.reference_catalog import DFT_SET, POTENTIAL_SET, load_reference
+    from interlith.analysis.reference_coverage import coverage
+
+    record = coverage(load_reference(DFT_SET), load_reference(POTENTIAL_SET), listed(elements))
+    answer = record.to_json() | {"set": DFT_SET if record.covered else POTENTIAL_SET}
+    if as_json:
+        print_json(answer)
+        return
+    held = len(record.required) - len(set(record.missing) & set(record.required))
+    print_tables(
+        f"{'-'.join(record.elements)}: {DFT_SET} holds {held} of the {len(record.required)} phases "
+        f"that are stable in {POTENTIAL_SET}; --reference auto takes {answer['set']}",
+        *([f"Missing: {', '.join(record.missing)}"] if record.missing else []),
     )
 
 

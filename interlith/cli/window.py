@@ -61,6 +61,12 @@ def window(
             "limits, for example 7net-0 (minutes)."
         ),
     ] = None,
+    topotactic_folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --topotactic-with: keep every relaxation here; the same command goes on."
+        ),
+    ] = None,
     li_range: Annotated[
         str | None,
         typer.Option(
@@ -76,7 +82,7 @@ def window(
 
     low, high = check_range(numbers(voltage_range, "--voltage-range", 2))  # type: ignore[arg-type]  # two by count
     at = numbers(voltages, "--voltages")
-    limits = _limits(topotactic, topotactic_with, li_range)
+    limits = _limits(topotactic, topotactic_with, li_range, topotactic_folder)
     energies = reference_from(
         reference,
         scheme,
@@ -122,7 +128,7 @@ def _row(
 
 
 def _limits(
-    path: Path | None, potential: str | None, li_range: str | None
+    path: Path | None, potential: str | None, li_range: str | None, folder: Path | None = None
 ) -> Callable[[WindowRecord], Record] | None:
     """What finds the topotactic limits beside a window: a file of energies or a potential."""
     if path is not None and potential is not None:
@@ -130,8 +136,8 @@ def _limits(
             "--topotactic takes energies from a file and --topotactic-with calculates them; give "
             "one of the two"
         )
-    if li_range is not None and potential is None:
-        raise InputError("--li-range goes with --topotactic-with POTENTIAL")
+    if (li_range is not None or folder is not None) and potential is None:
+        raise InputError("--li-range and --topotactic-folder go with --topotactic-with POTENTIAL")
     if path is not None:
         return partial(_from_file, path)
     if potential is None:
@@ -139,7 +145,7 @@ def _limits(
     ends = (None, None) if li_range is None else numbers(li_range, "--li-range", 2)
     if ends[0] is not None and ends[1] is not None and not 0 <= ends[0] <= ends[1]:
         raise InputError(f"--li-range '{li_range}' is negative or reversed; write LOW,HIGH: 4,11")
-    return partial(_calculated, potential, ends[0], ends[1])
+    return partial(_calculated, potential, ends[0], ends[1], folder)
 
 
 def _from_file(path: Path, direct: WindowRecord) -> Record:
@@ -150,7 +156,11 @@ def _from_file(path: Path, direct: WindowRecord) -> Record:
 
 
 def _calculated(
-    potential: str, low: float | None, high: float | None, direct: WindowRecord
+    potential: str,
+    low: float | None,
+    high: float | None,
+    folder: Path | None,
+    direct: WindowRecord,
 ) -> Record:
     from interlith.analysis.insertion_voltages import against_direct
     from interlith.workflows.topotactic import TopotacticOptions, topotactic
@@ -159,6 +169,7 @@ def _calculated(
         direct.formula,
         potential,
         TopotacticOptions(low=low, high=high),
+        folder=folder,
         progress=lambda line: typer.echo(line, err=True),
     )
     return against_direct(

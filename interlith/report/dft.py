@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlith.analysis.dft_results import WHAT, ContactCorrection, DftResults
+from interlith.analysis.dft_results import ContactCorrection, DftResults
 from interlith.analysis.study_results import StudyResults
 from interlith.report.elements import Content, Html, bullets, formula, number, section, table, tag
 
@@ -41,7 +41,7 @@ def _one(record: DftResults) -> list[Content]:
                 ("Contact", "Potential", "DFT", "Status"),
                 [_contact(one) for one in record.contacts],
             ),
-            tag("p", f"Corrected: {WHAT}.", class_="soft"),
+            tag("p", f"Corrected: {record.contacts[0].correction.corrects}.", class_="soft"),
         ]
     if record.failures:
         parts.append(bullets(list(record.failures)))

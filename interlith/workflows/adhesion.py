@@ -367,7 +367,7 @@ def _joint(
 
 def _layer(layer: Layer, bulk: Structure, atoms: Atoms, engine: _Engine) -> LayerEnergies:
     """Surface and strain energy of one layer; None where its composition is not the bulk's."""
-    common = {
+    common: dict[str, Any] = {
         "region": layer.name,
         "material": layer.material,
         "thickness_angstrom": layer.thickness,
@@ -421,7 +421,8 @@ def _bulk_energies(layer: Layer, bulk: Structure, engine: _Engine) -> tuple[floa
     except FailureError:
         return None
     bent.calc = engine.calculator
-    optimizer = BFGS(FrechetCellFilter(bent, mask=ALONG_NORMAL), logfile=None, maxstep=0.1)
+    target: Any = FrechetCellFilter(bent, mask=ALONG_NORMAL)
+    optimizer = BFGS(target, logfile=None, maxstep=0.1)
     optimizer.run(fmax=engine.settings.fmax_ev_per_angstrom, steps=engine.settings.max_steps)
     engine.count += record.steps + optimizer.nsteps + 2
     return record.energy_ev_per_atom, float(bent.get_potential_energy()) / len(bent)
@@ -438,7 +439,8 @@ def _record(
     used: Potential,
     begin: float,
 ) -> AdhesionRecord:
-    settings, registry = engine.settings, ()
+    settings = engine.settings
+    registry: tuple[tuple[float, float, float], ...] = ()
     angle: ContactAngle | None = None
     work = joints[0].work_of_adhesion_j_m2
     if settings.liquid_surface_energy_j_m2 is not None and work is not None:

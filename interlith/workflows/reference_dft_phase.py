@@ -43,6 +43,8 @@ SMALL_CELL, MEDIUM_CELL, LARGE_CELL = 4, 12, 24
 BOX_ANGSTROM = (7.0, 7.4, 8.8)
 MOST_ATOMS_FOR_ORDERS = 10
 MOLECULE_FMAX = 0.03
+START_BONDS_ANGSTROM = {"Br": 2.28, "I": 2.67}
+"""Where the relaxation of these molecules starts: ASE's collection lacks them."""
 FACE_CENTRED_DOUBLING = ((1, -1, 0), (0, 1, -1), (1, 1, 0))
 """Two primitive cells whose atoms lie on alternating (111) planes."""
 Order = Literal["none", "ferromagnetic", "antiferromagnetic"]
@@ -57,6 +59,9 @@ class DftReferenceSettings(BaseModel):
         Potentials and tolerances of the relaxation.
     kpoint_density : dict
         Points per 1/Angstrom (ASE's convention) by kind of phase, see :func:`kind_of_phase`.
+    hubbard_scaled : bool
+        Divide d occupations by the partial wave's norm in its sphere; unscaled, filled d shells
+        have occupations below 1 and U pushes CoO up by 0.5 eV/atom.
     datasets : dict
         PAW datasets that are not GPAW's default ones, by element.
     """
@@ -67,7 +72,7 @@ class DftReferenceSettings(BaseModel):
     geometry: ReferenceSettings = ReferenceSettings()
     cutoff_ev: float = 600.0
     kpoint_density: dict[str, float] = {
-        "element metal": 6.0,
+        "small simple metal": 6.0,
         "metal": 4.0,
         "small gap": 3.0,
         "small insulator": 2.5,
@@ -78,7 +83,8 @@ class DftReferenceSettings(BaseModel):
     energy_tolerance_ev: float = 2e-4
     density_tolerance: float = 1e-3
     eigenstates_tolerance: float = 1e-5
-    datasets: dict[str, str] = {"Li": "3"}
+    hubbard_scaled: bool = True
+    datasets: dict[str, str] = {"Li": "3", "P": "5", "S": "6"}
 
 
 class MagneticTry(Record):
@@ -223,7 +229,8 @@ def kind_of_phase(atoms: Atoms, volume_reliable: bool = True) -> str:
 
     elements = set(atoms.get_chemical_symbols())
     if bonding(elements) == "metal":
-        return "element metal" if len(atoms) <= SMALL_CELL else "metal"
+        plain = not any(map(_is_d_or_f, elements))
+        return "small simple metal" if plain and len(atoms) <= SMALL_CELL else "metal"
     if len(atoms) > SMALL_CELL and not volume_reliable and isolated_molecule(atoms) is not None:
         return "molecular"
     if len(elements) == 1 and elements <= set(MOLECULES):
@@ -272,6 +279,7 @@ def dft_settings(
     atoms: Atoms, order: Order, kind: str, settings: DftReferenceSettings
 ) -> DftSettings:
     """Settings of one static calculation of the set."""
+    from interlith.engines.electronic.hubbard import hubbard_u
     from interlith.engines.electronic.settings import settings_for
 
     elements = set(atoms.get_chemical_symbols())
@@ -284,6 +292,7 @@ def dft_settings(
         density_tolerance=settings.density_tolerance,
         eigenstates_tolerance=settings.eigenstates_tolerance,
         magnetic_order=order,
+        hubbard_scaled=settings.hubbard_scaled and bool(hubbard_u(elements)),
         datasets={e: tag for e, tag in settings.datasets.items() if e in elements},
     )
 
@@ -333,6 +342,7 @@ def _try(order: Order, record: DftRecord) -> MagneticTry:
 
 def _molecule(start: Atoms, settings: DftReferenceSettings, folder: Path) -> float | None:
     """Energy per atom of the diatomic molecule of a molecular element, relaxed in a box."""
+    from ase import Atoms
     from ase.build import molecule
 
     from interlith.engines.dft import run_relax
@@ -341,7 +351,10 @@ def _molecule(start: Atoms, settings: DftReferenceSettings, folder: Path) -> flo
     if len(elements) > 1 or not elements <= set(MOLECULES):
         return None
     element = elements.pop()
-    one = molecule("I2") if element == "I" else molecule(f"{element}2")
+    if element in START_BONDS_ANGSTROM:
+        one = Atoms([element] * 2, positions=[[0, 0, 0], [0, 0, START_BONDS_ANGSTROM[element]]])
+    else:
+        one = molecule(f"{element}2")
     one.set_initial_magnetic_moments([1.0, 1.0] if element == "O" else [0.0, 0.0])
     one.set_cell(BOX_ANGSTROM)
     one.center()

@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from ase.build import bulk
+from ase.io import write
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -60,6 +63,38 @@ def test_a_ladder_and_the_analysis_of_its_files_agree(tmp_path: Path) -> None:
     assert found["potential"] is None
 
 
+def _two_regions(path: Path) -> None:
+    """Li that wanders in the plane, faster in the upper half of a resting lattice of chlorine."""
+    atoms = bulk("LiCl", "rocksalt", a=5.13, cubic=True) * (2, 2, 4)
+    atoms.positions += 0.1
+    upper = atoms.positions[:, 2] > atoms.cell[2, 2] / 2
+    moves = (np.array(atoms.get_chemical_symbols()) == "Li") * np.where(upper, 0.3, 0.1)
+    atoms.set_array("region", np.where(upper, "electrolyte", "anode"))
+    random, frames = np.random.default_rng(0), []
+    for _ in range(600):
+        step = random.normal(size=(len(atoms), 3)) * moves[:, None] * [1, 1, 0]
+        atoms.positions += step
+        frames.append(atoms.copy())
+    write(path, frames)
+
+
+def test_analysis_by_region_and_depth(tmp_path: Path) -> None:
+    _two_regions(tmp_path / "run.extxyz")
+    usual = ("analyze", "run.extxyz", "--temperature", "600", "--time-step", "50",
+             "--equilibration-ps", "0")  # fmt: skip
+    found = answer(tmp_path, *usual, "--regional", "--depth-bins", "0,3,6", "--out", "out")
+    by_region, by_depth = found["regions"]
+    slow, fast = (row["self_diffusivity_cm2_s"] for row in by_region["rows"])
+    assert [row["region"] for row in by_region["rows"]] == ["anode", "electrolyte"]
+    assert fast / slow == pytest.approx(9.0, rel=0.4)
+    assert len(by_region["planes_angstrom"]) == 2
+    assert [row["region"] for row in by_depth["rows"]] == ["0-3 Angstrom", "3-6 Angstrom"]
+    assert (tmp_path / "out" / "regions.png").read_bytes().startswith(b"\x89PNG")
+    text = run(tmp_path, *usual, "--regions", "run.extxyz").stdout
+    assert "By region at 600 K" in text
+    assert answer(tmp_path, *usual)["regions"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -73,12 +108,16 @@ def test_a_ladder_and_the_analysis_of_its_files_agree(tmp_path: Path) -> None:
         (("diffusion", "LiCl", "--potential", "lj", "--temperatures", "hot"), "numbers"),
         (("diffusion", "LiCl", "--potential", "lj", "--time-ps", "0"), "time_ps"),
         (("analyze", "none.h5", "--temperature", "300"), "none.h5"),
+        (("analyze", "plain.xyz", "--temperature", "300", "--time-step", "1", "--regional"),
+         "no region labels"),
         (("analyze", "a.h5", "b.h5", "--temperature", "300"), "takes 2"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_in_words(
     tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
+    crystal = bulk("LiCl", "rocksalt", a=5.13, cubic=True)
+    write(tmp_path / "plain.xyz", [crystal] * 3, format="extxyz")
     done = run(tmp_path, *arguments)
     assert done.returncode == 2, done.stderr
     assert words in done.stderr

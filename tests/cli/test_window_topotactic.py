@@ -32,9 +32,15 @@ def test_limits_calculated_with_a_potential() -> None:
     assert "LiS: framework intact" in result.stderr
 
 
-def test_limits_are_shown() -> None:
-    result = _run("Li2S", "--topotactic-with", "lj", "--li-range", "2,3")
+def test_limits_are_shown_and_relaxations_kept(tmp_path: Path) -> None:
+    usual = ("Li2S", "--topotactic-with", "lj", "--li-range", "2,3")
+    result = _run(*usual, "--topotactic-folder", str(tmp_path / "kept"))
     assert result.exit_code == 0, result.output
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "kept").iterdir()}
+    assert {path.name.partition("-")[0] for path in files} == {"Li2", "Li2S1", "Li3S1"}
+    again = _run(*usual, "--topotactic-folder", str(tmp_path / "kept"))
+    assert again.stdout == result.stdout
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "kept").iterdir()} == files
     assert "Framework kept" in result.stdout
     assert "Li3S" in result.stdout
 

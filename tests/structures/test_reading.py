@@ -117,7 +117,8 @@ def test_slabs_are_cut_from_the_phase_that_a_sheet_names(
 def test_dynamics_starts_from_the_disorder_that_a_sheet_names() -> None:
     assert read_material("Li6PS5Cl").structure.is_ordered
     moving = read_material("Li6PS5Cl", for_dynamics=True)
-    assert moving.name == "Li6PS5Cl-cubic" and not moving.structure.is_ordered
+    assert moving.name == "Li6PS5Cl-cubic"
+    assert not moving.structure.is_ordered
     assert "Li6PS5Cl move" in moving.source
     assert read_material("Li6PS5Cl-24g", for_dynamics=True).name == "Li6PS5Cl-24g"
 

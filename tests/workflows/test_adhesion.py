@@ -81,7 +81,7 @@ def test_an_interface_from_names() -> None:
     record, _ = adhesion(
         ["Cu", "Al"],
         "emt",
-        AdhesionSettings(registry_spacing_angstrom=2.0, liquid_surface_energy_j_m2=1.0),
+        AdhesionSettings(registry_spacing_angstrom=0.7, liquid_surface_energy_j_m2=1.0),
         millers=[(0, 0, 1), (0, 0, 1)],
         thickness_angstrom=6.0,
         max_strain=0.08,

@@ -43,7 +43,8 @@ SETTINGS = DftReferenceSettings()
 @pytest.mark.parametrize(
     ("atoms", "kind"),
     [
-        (bulk("Li"), "element metal"),
+        (bulk("Li"), "small simple metal"),
+        (bulk("Co", "hcp", a=2.5, c=4.1), "metal"),
         (bulk("Ge"), "metal"),
         (bulk("LiCl", "rocksalt", a=5.1), "small insulator"),
         (bulk("NiO", "rocksalt", a=4.2), "small insulator"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -60,11 +63,12 @@ class LiveGpaw:
         if not self._fits(atoms, settings):
             self._start(atoms, settings, log)
         try:
-            try:
-                return self._collect(prepared(atoms, settings), stress)
-            except SymmetryBrokenError:  # the atoms left the symmetry of those before
-                self._start(atoms, settings, log)
-                return self._collect(prepared(atoms, settings), stress)
+            with _quiet_about_grids():
+                try:
+                    return self._collect(prepared(atoms, settings), stress)
+                except SymmetryBrokenError:  # the atoms left the symmetry of those before
+                    self._start(atoms, settings, log)
+                    return self._collect(prepared(atoms, settings), stress)
         except ConvergenceError as error:
             self.close()
             raise NotConvergedError(
@@ -127,3 +131,12 @@ class LiveGpaw:
             band_gap_ev=max(0.0, bottom - top) if isfinite(bottom - top) else None,
             fermi_level_ev=float(gpaw.get_fermi_level()),
         )
+
+
+@contextmanager
+def _quiet_about_grids() -> Iterator[None]:
+    """GPAW warns when it makes its grid fit the symmetry, which is no news to anyone."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Initial realspace grid")
+        warnings.filterwarnings("ignore", message="Using symmetrized grid")
+        yield

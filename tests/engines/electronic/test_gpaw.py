@@ -48,6 +48,20 @@ class TestGpaw(PotentialContract):
     def atoms(self) -> Atoms:
         return _small_salt()
 
+    def test_stress_is_the_slope_with_strain(self) -> None:
+        """With a strain of 1 %: a smaller one measures the plane waves that come and go."""
+        calculator = potential(
+            'gpaw:{"task": "md", "cutoff_ev": 1000, "kpoint_density_angstrom": 0.93}'
+        ).calculator()
+        energies = []
+        for scale in (0.99, 1.01, 1.0):
+            atoms = self.atoms()
+            atoms.set_cell(scale * atoms.cell.array, scale_atoms=True)
+            atoms.calc = calculator
+            energies.append(atoms.get_potential_energy())
+        slope = (energies[1] - energies[0]) / 0.02 / atoms.get_volume()
+        assert atoms.get_stress()[:3].sum() == pytest.approx(slope, rel=0.1)
+
 
 def test_a_salt_is_an_insulator_and_is_read_back(tmp_path: Path) -> None:
     salt = bulk("LiCl", "rocksalt", a=5.13)
@@ -77,11 +91,11 @@ def test_a_relaxation_finds_the_cell(tmp_path: Path) -> None:
 
 def test_a_real_scf_without_enough_steps_is_cured(tmp_path: Path) -> None:
     salt = bulk("LiCl", "rocksalt", a=5.13)
-    settings = settings_for(salt, "static", **QUICK, scf_steps=9, eigensolver="davidson")
+    settings = settings_for(salt, "static", **QUICK, scf_steps=5, eigensolver="davidson")
     record = run_static(salt, settings, tmp_path)
     assert len(record.attempts) > 1
     assert not record.attempts[0].converged
-    assert "did not converge in 9 steps" in (record.attempts[0].reason or "")
+    assert "did not converge in 5 steps" in (record.attempts[0].reason or "")
     assert (tmp_path / record.attempts[0].log).stat().st_size > 1000
 
 
@@ -108,10 +122,10 @@ def test_atomate2_relaxes_with_it_by_dotted_name(tmp_path: Path, monkeypatch: An
     monkeypatch.chdir(tmp_path)
     maker = ForceFieldRelaxMaker(
         force_field_name={"@module": "interlith.engines.dft", "@callable": "GpawCalculator"},
-        calculator_kwargs={"task": "cell_relax", "cutoff_ev": 400.0, "kpoints": [2, 2, 2]},
+        calculator_kwargs={"task": "cell_relax", "cutoff_ev": 400.0, "kpoints": [3, 3, 3]},
         steps=3,
         relax_kwargs={"fmax": 0.1},
     )
     one = maker.make(AseAtomsAdaptor.get_structure(bulk("LiCl", "rocksalt", a=5.13)))
     (answers,) = run_locally(one)[one.uuid].values()
-    assert answers.output.output.energy_per_atom == pytest.approx(-3.65, abs=0.1)
+    assert answers.output.output.energy_per_atom == pytest.approx(-3.634, abs=0.02)

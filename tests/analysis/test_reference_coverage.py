@@ -1,0 +1,148 @@
+"""When the DFT set may answer, and that the shipped one is whole and never mixed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from interlith.analysis.builtin_reference import (
+    BUILTIN,
+    DATA_FOLDER,
+    energy_name,
+    load_builtin,
+    phase_rows,
+)
+from interlith.analysis.reference_catalog import ALIASES, AUTO, load_reference, set_for
+from interlith.analysis.reference_coverage import coverage
+from interlith.analysis.references import ReferenceSet, build_reference, parse_formula
+from interlith.errors import InputError
+from interlith.structures.library import list_phases
+
+POTENTIAL, DFT = BUILTIN
+
+
+def _set(**energies: float) -> ReferenceSet:
+    formulas = list(energies)
+    return build_reference(
+        [parse_formula(formula) for formula in formulas],
+        [energies[formula] for formula in formulas],
+        name="toy",
+        sha256="0" * 64,
+        scheme="none",
+    )
+
+
+FULL = _set(Li=0, S=0, Li2S=-1.3, LiS4=-0.1)
+
+
+def test_a_set_covers_itself() -> None:
+    record = coverage(FULL, FULL, ["Li", "S"])
+    assert record.covered
+    assert not record.missing
+    assert set(record.required) == {"Li", "S", "Li2S"}  # LiS4 is above the line Li2S-S
+
+
+def test_one_missing_stable_phase_is_enough_to_fail() -> None:
+    without = _set(Li=0, S=0, LiS4=-0.1)
+    record = coverage(without, FULL, ["Li", "S"])
+    assert not record.covered
+    assert record.missing == ("Li2S",)
+    assert coverage(without, FULL, ["S"]).covered
+
+
+def test_an_unstable_phase_may_be_missing() -> None:
+    assert coverage(_set(Li=0, S=0, Li2S=-1.2), FULL, ["Li", "S"]).covered
+
+
+def test_an_element_that_is_missing_is_named() -> None:
+    record = coverage(FULL, FULL, ["Li", "S", "Co"])
+    assert not record.covered
+    assert record.missing == ("Co",)
+    assert record.unknown_elements == ("Co",)
+
+
+def test_auto_takes_one_whole_set() -> None:
+    for elements in (["Li", "Cl"], ["Li", "P", "S", "Cl", "O", "Co", "La", "Zr"]):
+        name = set_for(elements)
+        reference = load_reference(AUTO, elements=elements)
+        assert reference.name == name
+        both = load_builtin(DFT), load_builtin(POTENTIAL)
+        assert (name == DFT) == coverage(*both, elements).covered
+    with pytest.raises(InputError, match="by the elements"):
+        load_reference(AUTO)
+
+
+def test_short_names() -> None:
+    assert load_reference("pbe").name == DFT
+    assert load_reference("ml").name == load_reference("default").name == POTENTIAL
+    assert set(ALIASES.values()) == {POTENTIAL, DFT}
+
+
+def _content() -> dict[str, object]:
+    content: dict[str, object] = json.loads((DATA_FOLDER / f"{DFT}.json").read_text())
+    return content
+
+
+def test_one_kind_of_energy_makes_the_set() -> None:
+    content = _content()
+    assert energy_name(content) == "gpaw-pbe"
+    rows = phase_rows(DFT)
+    assert all("gpaw-pbe" in row["energy_ev_per_atom"] for row in rows)
+    zeros = content["elements"]
+    assert isinstance(zeros, dict)
+    assert all(zero["source"].startswith("GPAW") for zero in zeros.values())
+
+
+@pytest.mark.parametrize("row", phase_rows(DFT), ids=lambda row: row["name"])
+def test_every_row_is_complete(row: dict[str, object]) -> None:
+    assert row["name"] in list_phases()
+    energies = row["energy_ev_per_atom"]
+    assert isinstance(energies, dict)
+    # both codes count from spherical atoms without spin, so totals are near each other
+    assert energies["gpaw-pbe"] == pytest.approx(energies["7net-l3i5"], abs=1.5)
+    assert row["source"]
+
+
+def test_planned_phases_are_held_or_said_to_be_missing() -> None:
+    content = _content()
+    held = {row["name"] for row in phase_rows(DFT)}
+    missing = content["missing"]
+    assert isinstance(missing, list)
+    names = {one["name"] for one in missing}
+    assert not held & names
+    assert len(held | names) == content["planned"]
+    assert int(str(content["planned"])) >= 250
+
+
+def test_cells_lie_beside_the_energies() -> None:
+    text = (DATA_FOLDER / f"{DFT}-structures.json").read_text()
+    cells = {one["name"]: one for one in json.loads(text)["structures"]}
+    for row in phase_rows(DFT):
+        cell = cells[row["name"]]
+        volume = abs(np.linalg.det(np.array(cell["cell"]))) / len(cell["elements"])
+        assert volume == pytest.approx(row["volume_a3_per_atom"], rel=1e-4)
+
+
+def test_our_own_datasets_are_those_that_were_used() -> None:
+    from interlith.engines.electronic.datasets import OWN_FOLDER
+
+    content = _content()
+    settings, hashes = content["settings"], content["datasets"]
+    assert isinstance(settings, dict)
+    assert isinstance(hashes, dict)
+    assert set(settings["datasets"]) <= set(hashes)
+    for element, tag in settings["datasets"].items():
+        digest = hashlib.sha256((OWN_FOLDER / f"{element}.{tag}.PBE.gz").read_bytes()).hexdigest()
+        assert hashes[element] == digest
+
+
+@pytest.mark.parametrize(("formula", "ev_per_atom"), [("Li2O", -1.833), ("LiCl", -1.821)])
+def test_raw_formation_energies_are_those_of_pbe(formula: str, ev_per_atom: float) -> None:
+    """Materials Project raw PBE: ml-reference-set.md section 3, and the 2019 set for LiCl."""
+    reference = load_builtin(DFT, "none")
+    phase = reference.find(parse_formula(formula))
+    assert phase is not None
+    assert reference.energies[phase] == pytest.approx(ev_per_atom, abs=0.015)

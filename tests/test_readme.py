@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/thermodynamics.md", "docs/structures.md", "docs/dynamics.md")
+PAGES = (
+    "README.md",
+    "docs/thermodynamics.md",
+    "docs/structures.md",
+    "docs/dynamics.md",
+    "docs/engines.md",
+)
+STORIES = ("docs/results.md", "docs/cluster.md")
+"""Pages whose blocks are one session in one folder."""
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 
@@ -95,6 +103,34 @@ def test_python_block_runs(page: str, body: str, folder: Path) -> None:
     )
     assert result.returncode == 0, f"{page}: {result.stderr}"
     assert result.stdout.strip(), f"{page}: the block prints nothing"
+
+
+@pytest.mark.parametrize("page", STORIES)
+def test_page_runs_from_top_to_bottom(page: str, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    shortcut = tmp_path / "bin" / "interlith"
+    shortcut.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m interlith "$@"\n')
+    shortcut.chmod(0o755)
+    place = tmp_path / "project"
+    place.mkdir()
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "PATH": f"{shortcut.parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    shells = {"bash": ["bash", "-euc"], "python": [sys.executable, "-c"]}
+    for kind, body in BLOCK.findall((ROOT / page).read_text(encoding="utf-8")):
+        if kind not in shells:
+            continue
+        result = subprocess.run(
+            [*shells[kind], body],
+            cwd=place,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert result.returncode == 0, f"{body}\n{result.stderr}"
 
 
 def test_the_study_of_the_readme_is_the_shipped_one() -> None:

@@ -40,6 +40,10 @@ def assess(
         typer.Option(help="Stages to run, for example thermodynamics (which always runs)."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Project to keep the results in (default: the one around, if any)."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Assess a whole study and write a folder with report.html and results.json."""
@@ -72,10 +76,15 @@ def assess(
         )
     results = StudyResults.model_validate(output["results"])
     write_results(results, folder, output["files"] | _pictures(output["files"]))
+    from interlith.store.studies import keep_study
+
+    kept = keep_study(results, folder, store)
     if as_json:
         print_json(results.to_json())
         return
     _show(results.to_json())
+    if kept:
+        print_tables(f"Kept {len(kept)} records in the results database: interlith results query")
     print_tables(f"Report: {(folder / 'report.html').resolve()}")
 
 

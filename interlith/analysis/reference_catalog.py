@@ -98,7 +98,7 @@ def set_for(elements: Iterable[str]) -> str:
     """Name of the built-in set that ``auto`` means for the elements of one question.
 
     The DFT set if it holds every phase that the potential's set has stable among these elements
-    (MP2020), or if only it has all the elements; otherwise the potential's.
+    (MP2020); otherwise the potential's.
 
     Raises
     ------

@@ -30,7 +30,8 @@ class Coverage(Record):
     missing : tuple of str
         Those that the set does not hold.
     unknown_elements : tuple of str
-        Elements that the other set does not hold at all, so that it requires nothing of them.
+        Elements that the other set does not hold at all: nothing says what is stable with them,
+        so a system with one is not covered.
     """
 
     elements: tuple[str, ...]
@@ -64,10 +65,11 @@ def coverage(dft: ReferenceSet, other: ReferenceSet, elements: Iterable[str]) ->
         if not set(composition) <= set(dft.elements) or dft.find(composition) is None:
             missing.append(formula)
     absent = [element for element in asked if element not in dft.elements]
+    unknown = tuple(element for element in asked if element not in other.elements)
     return Coverage(
         elements=tuple(asked),
-        covered=not missing and not absent,
+        covered=not missing and not absent and not unknown,
         required=tuple(sorted(required)),
         missing=tuple(sorted({*missing, *absent})),
-        unknown_elements=tuple(element for element in asked if element not in other.elements),
+        unknown_elements=unknown,
     )

@@ -120,11 +120,15 @@ def build(
     set_name: Annotated[
         str | None, typer.Option("--set", help="Name written into the data file.")
     ] = None,
+    go_on: Annotated[
+        bool,
+        typer.Option("--go-on", help="gpaw: take over what the shipped set has computed."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compute the crystal library and write a reference data file (resumes)."""
     started = time.monotonic()
-    report = _builder(engine, set_name)(folder, names=list(listed(only)) or None)
+    report = _builder(engine, set_name, go_on)(folder, names=list(listed(only)) or None)
     report["wall_time_s"] = time.monotonic() - started
     if as_json:
         print_json(report)
@@ -136,8 +140,10 @@ def build(
     )
 
 
-def _builder(engine: str, set_name: str | None) -> Callable[..., dict[str, Any]]:
+def _builder(engine: str, set_name: str | None, go_on: bool) -> Callable[..., dict[str, Any]]:
     """What builds a set with the engine."""
+    if go_on and engine != "gpaw":
+        raise InputError("--go-on continues the DFT set; give it with --engine gpaw")
     if engine == "sevennet":
         from interlith.workflows.reference import ReferenceSetMaker, build_reference_set
 
@@ -149,7 +155,7 @@ def _builder(engine: str, set_name: str | None) -> Callable[..., dict[str, Any]]
 
         dft_maker = DftReferenceSetMaker()
         dft_maker.set_name = set_name or dft_maker.set_name
-        return partial(build_dft_reference_set, maker=dft_maker)
+        return partial(build_dft_reference_set, maker=dft_maker, go_on=go_on)
     raise InputError(f"no reference set is built with '{engine}'; --engine takes sevennet or gpaw")
 
 
@@ -172,6 +178,7 @@ def coverage_of(
         f"{'-'.join(record.elements)}: {DFT_SET} holds {held} of the {len(record.required)} phases "
         f"that are stable in {POTENTIAL_SET}; --reference auto takes {answer['set']}",
         *([f"Missing: {', '.join(record.missing)}"] if record.missing else []),
+        *([f"Unknown to it: {', '.join(record.unknown_elements)}"] * bool(record.unknown_elements)),
     )
 
 

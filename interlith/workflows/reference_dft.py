@@ -24,6 +24,7 @@ from jobflow.core.job import Job, job
 from jobflow.core.maker import Maker
 from pydantic import ValidationError
 
+from interlith.analysis.builtin_reference import BUILTIN, DATA_FOLDER
 from interlith.errors import OutputError
 from interlith.structures.library import LIBRARY_FOLDER, load_phase
 from interlith.workflows.reference import finish_phase, write_atomically
@@ -35,6 +36,7 @@ from interlith.workflows.reference_dft_phase import (
 )
 
 DATA_FILE = "reference.json"
+DFT_SET = BUILTIN[1]
 GEOMETRIES, CALCULATIONS, ENERGIES = "geometry", "calculations", "energies"
 
 
@@ -143,8 +145,14 @@ def build_dft_reference_set(
     *,
     progress: bool = True,
     maker: DftReferenceSetMaker | None = None,
+    go_on: bool = False,
 ) -> dict[str, Any]:
     """Run the whole flow in this process; resumes what the folder already holds.
+
+    Parameters
+    ----------
+    go_on : bool
+        Take the phases that the shipped set holds over into the folder first.
 
     Returns
     -------
@@ -163,6 +171,7 @@ def build_dft_reference_set(
     from interlith.engines.electronic.datasets import require_gpaw
     from interlith.engines.potentials import potential
     from interlith.workflows.local import run_flow
+    from interlith.workflows.reference_dft_data import unpack_results
 
     maker = maker or DftReferenceSetMaker()
     require_gpaw()
@@ -176,6 +185,8 @@ def build_dft_reference_set(
         raise OutputError(
             f"cannot write into {folder} ({error.strerror}); name a folder of your own"
         ) from error
+    if go_on:
+        unpack_results(DATA_FOLDER / f"{DFT_SET}-results.json", folder / ENERGIES)
     flow = maker.make(folder, names, progress=progress)
     output: dict[str, Any] = run_flow(flow)
     return output

@@ -64,6 +64,14 @@ def test_an_element_that_is_missing_is_named() -> None:
     assert record.unknown_elements == ("Co",)
 
 
+def test_nothing_is_covered_where_nobody_knows_what_is_stable() -> None:
+    larger = _set(Li=0, S=0, Li2S=-1.3, Ni=0)
+    record = coverage(larger, FULL, ["Li", "S", "Ni"])
+    assert not record.missing
+    assert record.unknown_elements == ("Ni",)
+    assert not record.covered
+
+
 def test_auto_takes_one_whole_set() -> None:
     for elements in (["Li", "Cl"], ["Li", "P", "S", "Cl", "O", "Co", "La", "Zr"]):
         name = set_for(elements)
@@ -116,9 +124,18 @@ def test_planned_phases_are_held_or_said_to_be_missing() -> None:
     assert int(str(content["planned"])) >= 250
 
 
+def test_phases_with_u_enter_no_hull() -> None:
+    content = _content()
+    aside = content["set_aside"]
+    assert isinstance(aside, list)
+    assert all(row["hubbard_u_ev"] for row in aside)
+    assert not any(row["hubbard_u_ev"] for row in phase_rows(DFT))
+    assert not {row["name"] for row in aside} & {row["name"] for row in phase_rows(DFT)}
+
+
 def test_cells_lie_beside_the_energies() -> None:
-    text = (DATA_FOLDER / f"{DFT}-structures.json").read_text()
-    cells = {one["name"]: one for one in json.loads(text)["structures"]}
+    text = (DATA_FOLDER / f"{DFT}-results.json").read_text()
+    cells = {one["name"]: one["cell"] for one in json.loads(text)["results"]}
     for row in phase_rows(DFT):
         cell = cells[row["name"]]
         volume = abs(np.linalg.det(np.array(cell["cell"]))) / len(cell["elements"])

@@ -24,7 +24,12 @@ from interlith.workflows.reference_dft import (
     finish_dft_phase,
     read_dft_phase,
 )
-from interlith.workflows.reference_dft_data import collect_dft, write_dft_data_file
+from interlith.workflows.reference_dft_data import (
+    collect_dft,
+    unpack_results,
+    write_dft_data_file,
+    write_results,
+)
 from interlith.workflows.reference_dft_phase import (
     DftPhaseResult,
     DftReferenceSettings,
@@ -162,6 +167,16 @@ def test_a_phase_without_the_zero_of_an_element_waits(results: list[DftPhaseResu
     content = collect_dft(results[1:], LIBRARY_FOLDER, SETTINGS, "toy")
     assert [row["name"] for row in content["phases"]] == ["Cl2"]
     assert content["missing"][0]["why"] == "an element of it has no zero yet"
+
+
+def test_a_set_can_be_gone_on_with(results: list[DftPhaseResult], tmp_path: Path) -> None:
+    write_results(tmp_path / "results.json", results)
+    folder = tmp_path / "energies"
+    folder.mkdir()
+    (folder / "Li.json").write_text("mine")
+    assert unpack_results(tmp_path / "results.json", folder) == 2
+    assert (folder / "Li.json").read_text() == "mine"
+    assert read_dft_phase(folder / "LiCl.json") == results[2]
 
 
 def test_nothing_computed_is_no_set() -> None:

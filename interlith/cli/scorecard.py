@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -83,11 +84,28 @@ def scorecard(
     if as_json:
         print_json(data)
         return
-    columns = ("quantity", "value", "literature", "method")
     for formula in formulas:
-        rows = [_line(one) for one in data["rows"] if one["formula"] == formula]
-        print_tables(table(formula, columns, rows))
+        _show([one for one in data["rows"] if one["formula"] == formula])
     print_tables(reference_line(data["reference"]))
+
+
+def _show(rows: Sequence[dict[str, Any]]) -> None:
+    """A line for each quantity; methods, sources and reasons are notes below, each said once."""
+    notes: list[str] = []
+
+    def note(text: str | None) -> str:
+        if not text:
+            return ""
+        if text not in notes:
+            notes.append(text)
+        return f"[{notes.index(text) + 1}]"
+
+    columns = ("quantity", "value", "literature", "how")
+    lines = [[*_line(one, note)] for one in rows]
+    print_tables(
+        table(rows[0]["formula"], columns, lines),
+        *(f"[{number}] {text}" for number, text in enumerate(notes, 1)),
+    )
 
 
 def _read(path: Path, kind: type[Kind]) -> Kind:
@@ -104,15 +122,14 @@ def _read(path: Path, kind: type[Kind]) -> Kind:
         ) from error
 
 
-def _line(one: dict[str, Any]) -> list[str]:
-    value, unit = one["value"], one["unit"]
+def _line(one: dict[str, Any], note: Callable[[str | None], str]) -> list[str]:
+    value, unit, known = one["value"], one["unit"], one["literature_value"]
     if one["status"] not in ("ok", "diagnosis"):
-        shown, how = f"{one['status'].replace('_', ' ')}", one["reason"] or ""
+        shown, how = one["status"].replace("_", " "), note(one["reason"])
     else:
         shown = format_value(value, one["sigma"], unit) if _is_number(value) else str(value)
-        how = one["method"]
-    known = one["literature_value"]
-    beside = "" if known is None else f"{known} {unit} ({one['source']})"
+        how = note(one["method"])
+    beside = "" if known is None else f"{known} {unit} {note(one['source'])}"
     return [one["quantity"].replace("_", " "), shown, beside, how]
 
 

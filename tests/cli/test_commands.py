@@ -217,6 +217,8 @@ def test_an_interrupted_study_leaves_nothing_and_says_so(tmp_path: Path) -> None
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # a shell starts its background jobs deaf to Ctrl-C, and they pass that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     time.sleep(1.5)  # in the study: the command line itself starts in a tenth of a second
     process.send_signal(signal.SIGINT)

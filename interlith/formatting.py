@@ -67,6 +67,11 @@ def format_value(
     return f"{_fixed(value, decimals)} ± {_fixed(sigma, decimals)}{suffix}"
 
 
+def two_digits(value: float) -> str:
+    """The end of an interval: two significant digits, ``'270'`` and not ``'2.7e+02'``."""
+    return f"{float(f'{value:.1e}'):g}"
+
+
 def _smallest_sigma(value: float, unit: str) -> float:
     if unit in RESOLUTION:
         return NEGLIGIBLE * 10.0 ** -RESOLUTION[unit]

@@ -12,6 +12,7 @@ from interlith.formatting import (
     RESOLUTION,
     format_value,
     subscripted,
+    two_digits,
     with_subscript_characters,
 )
 
@@ -97,3 +98,10 @@ def test_any_text_is_escaped_and_kept(text: str) -> None:
     plain = re.sub(r"</?sub>", "", made)
     assert "<" not in plain
     assert html.unescape(plain).replace("→", "->") == text.replace("→", "->")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(266.7, "270"), (13.2, "13"), (0.01234, "0.012"), (1.23e-7, "1.2e-07")]
+)
+def test_ends_of_intervals_have_two_digits(value: float, text: str) -> None:
+    assert two_digits(value) == text

@@ -18,7 +18,7 @@ from interlith.cli.common import (
     table,
 )
 from interlith.errors import FailureError, InputError
-from interlith.formatting import format_value
+from interlith.formatting import format_value, two_digits
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -341,8 +341,9 @@ def arrhenius_lines(data: Mapping[str, Any]) -> list[str]:
     if fit["conductivity_300k_ms_cm"] is not None:
         low, high = fit["interval95_ms_cm"]
         lines.append(
-            f"Conductivity at 300 K, extrapolated: {fit['conductivity_300k_ms_cm']:.2g} mS/cm "
-            f"(95 %: {low:.2g} to {high:.2g}), Nernst-Einstein"
+            "Conductivity at 300 K, extrapolated: "
+            f"{two_digits(fit['conductivity_300k_ms_cm'])} mS/cm "
+            f"(95 %: {two_digits(low)} to {two_digits(high)}), Nernst-Einstein"
         )
     return [*lines, *fit["flags"]]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from interlith.analysis.diffusion_results import DiffusionRecord, MsdCurve
 from interlith.analysis.study_results import StudyResults
+from interlith.formatting import format_value, two_digits
 from interlith.report.elements import (
     Content,
     Html,
@@ -72,8 +73,9 @@ def _material(record: DiffusionRecord, place: int) -> list[Content]:
         if fit.conductivity_300k_ms_cm is not None and fit.interval95_ms_cm is not None:
             low, high = fit.interval95_ms_cm
             lines.append(
-                f"Conductivity at 300 K, extrapolated: {fit.conductivity_300k_ms_cm:.2g} mS/cm "
-                f"(95 %: {low:.2g} to {high:.2g}; Nernst-Einstein)"
+                "Conductivity at 300 K, extrapolated: "
+                f"{two_digits(fit.conductivity_300k_ms_cm)} mS/cm "
+                f"(95 %: {two_digits(low)} to {two_digits(high)}; Nernst-Einstein)"
             )
         lines += list(fit.flags)
     rows: list[list[Content]] = [
@@ -156,7 +158,7 @@ def _committee(record: DiffusionRecord) -> list[Content]:
 def _diffusivity(value: float | None, sigma: float | None) -> str:
     if value is None:
         return "no answer"
-    return f"({value:.2e} ± {sigma or 0:.1e}) cm²/s"
+    return format_value(value, sigma, "cm²/s")
 
 
 def _points(record: DiffusionRecord) -> list[tuple[float, float, float]]:

@@ -14,7 +14,17 @@ from interlith.store.project import init_project
 
 
 @pytest.fixture
-def doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+def programs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder with programs: this machine may have a Slurm that does not run."""
+    folder = tmp_path_factory.mktemp("programs")
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+@pytest.fixture
+def doctor(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, programs: Path
+) -> Any:
     """Exit code and findings by name; workers are not started."""
     monkeypatch.setattr("interlith.cli.doctor.NEEDED", ())
 
@@ -69,3 +79,29 @@ def test_a_worker_that_cannot_import(
     code, found = doctor()
     assert code == 1
     assert "no_such_module" in found["import interlith.no_such_module"]["found"]
+
+
+def test_without_slurm(doctor: Any) -> None:
+    code, found = doctor()
+    assert (code, found["slurm"]["status"]) == (0, "missing")
+
+
+def slurm(programs: Path, sinfo: str) -> None:
+    for name, body in {"sbatch": "", "sinfo": sinfo}.items():
+        program = programs / name
+        program.write_text(f"#!/bin/sh\n{body}\n")
+        program.chmod(0o755)
+
+
+def test_a_slurm_that_answers(doctor: Any, programs: Path) -> None:
+    slurm(programs, "echo main up 4; echo long up 2")
+    code, found = doctor()
+    assert (code, found["slurm"]["status"]) == (0, "ok")
+    assert found["slurm"]["found"] == "main up 4; long up 2"
+
+
+def test_a_slurm_that_does_not_answer(doctor: Any, programs: Path) -> None:
+    slurm(programs, "echo no controller >&2; exit 1")
+    code, found = doctor()
+    assert (code, found["slurm"]["status"]) == (1, "wrong")
+    assert found["slurm"]["found"] == "no controller"

@@ -13,6 +13,7 @@ in ``docs/dft.md``.
 
 from __future__ import annotations
 
+from collections import Counter
 from math import ceil, pi
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,6 +46,10 @@ DYNAMICS_DENSITY = {"metal": 3.0, "unknown": 2.0, "insulator": 1.5}
 SMEARING_EV = {"metal": 0.1, "unknown": 0.05, "insulator": 0.05}
 NONMETALS = frozenset("H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Sb Te I Xe".split())
 INSULATING_ANIONS = frozenset("O F Cl Br I S".split())
+GIVES = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Mg": 2, "Ca": 2, "Sr": 2, "Ba": 2}
+TAKES = {"H": 1, "F": 1, "Cl": 1, "Br": 1, "I": 1, "O": 2, "S": 2, "Se": 2, "Te": 2,
+         "N": 3, "P": 3, "As": 3, "Sb": 3, "He": 0, "Ne": 0, "Ar": 0, "Kr": 0, "Xe": 0}  # fmt: skip
+"""Electrons that an atom gives or takes at most; nonmetals that are not named take 4."""
 OPEN_D = frozenset("Ti V Cr Mn Fe Co Ni Cu Nb Mo Ta W Re Ru Rh Pd Ir Pt".split())
 
 
@@ -139,7 +144,7 @@ def settings_for(atoms: Atoms, task: Task = "static", **overrides: Any) -> DftSe
     if task not in TASKS:
         raise InputError(f"no DFT task is called '{task}'; there are {', '.join(TASKS)}")
     elements = set(atoms.get_chemical_symbols())
-    chosen = bonding(elements)
+    chosen = bonding(atoms.get_chemical_symbols())
     dynamic = task not in FOR_HULLS
     hardness = "hard" if elements & HARD_ELEMENTS else "soft"
     by_bonding = DYNAMICS_DENSITY if dynamic else DENSITY
@@ -178,20 +183,36 @@ def _moments(atoms: Atoms, order: Order, overrides: dict[str, Any]) -> dict[str,
     return {"spin_polarised": spin, "magnetic_moments": moments if spin else ()}
 
 
-def bonding(elements: Iterable[str]) -> Bonding:
-    """Metal, insulator or unknown, by the elements alone.
+def bonding(symbols: Iterable[str]) -> Bonding:
+    """Metal, insulator or unknown, by the composition alone.
 
-    Metals have no nonmetal in them. Salts of halogens, oxygen and sulfur are insulators unless an
-    open d shell may close the gap; everything else is unknown and gets a grid between the two.
+    Metals have no nonmetal in them, or more lithium and other s metals than its nonmetals can
+    take electrons from: an electrode in contact with an electrolyte. Salts of halogens, oxygen
+    and sulfur are insulators unless an open d shell may close the gap; everything else is unknown
+    and gets a grid between the two.
+
+    Parameters
+    ----------
+    symbols : iterable of str
+        The element of each atom.
     """
-    present = set(elements)
-    if not present & NONMETALS:
+    counts = Counter(symbols)
+    present = set(counts)
+    if not present & NONMETALS or _electrons_left(counts) > 0:
         return "metal"
     if present & INSULATING_ANIONS and not present & OPEN_D:
         return "insulator"
     if present <= NONMETALS:
         return "insulator"
     return "unknown"
+
+
+def _electrons_left(counts: Counter[str]) -> int:
+    """What s metals give beyond what the nonmetals can take; other metals give and take nothing."""
+    given = sum(number * GIVES.get(element, 0) for element, number in counts.items())
+    taken = sum(number * TAKES.get(element, 4) for element, number in counts.items()
+                if element in NONMETALS)  # fmt: skip
+    return given - taken
 
 
 def grid(atoms: Atoms, density: float) -> tuple[int, int, int]:

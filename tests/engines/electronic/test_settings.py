@@ -92,6 +92,30 @@ def test_bonding_by_elements(elements: set[str], kind: str) -> None:
     assert bonding(elements) == kind
 
 
+@pytest.mark.parametrize(
+    ("formula", "kind"),
+    [
+        ("Li6PS5Cl", "insulator"),
+        ("Li3P", "unknown"),
+        ("Li2S", "insulator"),
+        ("Li11PS5Cl", "insulator"),  # phosphorus takes three more
+        ("Li15PS5Cl", "metal"),
+        ("Li74P3S15Cl3", "metal"),  # lithium metal on Li6PS5Cl
+        ("LiC6", "unknown"),
+    ],
+)
+def test_an_electrode_in_contact_is_a_metal(formula: str, kind: str) -> None:
+    assert bonding(Atoms(formula).get_chemical_symbols()) == kind
+
+
+def test_a_metal_contact_has_no_unpaired_electron() -> None:
+    contact = Atoms("Li15PS5Cl", cell=(7, 7, 20), pbc=True)
+    assert sum(contact.numbers) % 2 == 1
+    made = settings_for(contact, "md")
+    assert not made.spin_polarised
+    assert made.kpoints == (3, 3, 1)
+
+
 def test_u_only_in_oxides_and_fluorides() -> None:
     assert hubbard_u({"Li", "Co", "O"}) == {"Co": 3.32}
     assert hubbard_u({"Fe", "F"}) == {"Fe": 5.3}

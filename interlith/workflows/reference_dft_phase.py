@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from interlith.engines.electronic.settings import OWN_DATASETS
 from interlith.errors import FailureError
 from interlith.records import Record
 from interlith.workflows.reference_phase import (
@@ -84,7 +85,7 @@ class DftReferenceSettings(BaseModel):
     density_tolerance: float = 1e-3
     eigenstates_tolerance: float = 1e-5
     hubbard_scaled: bool = True
-    datasets: dict[str, str] = {"Li": "3", "P": "5", "S": "6"}
+    datasets: dict[str, str] = dict(OWN_DATASETS)
 
 
 class MagneticTry(Record):

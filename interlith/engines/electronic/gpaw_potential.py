@@ -63,12 +63,6 @@ def gpaw_potential(name: str, device: str, dtype: str | None) -> Potential:
     return Potential(identity, make)
 
 
-def with_datasets(identity: DftIdentity, elements: tuple[str, ...]) -> DftIdentity:
-    """The identity with the sha256 of the datasets of some elements."""
-    hashes = {element: dataset(element, identity.xc).sha256 for element in sorted(set(elements))}
-    return identity.model_copy(update={"datasets": hashes})
-
-
 def _options(name: str) -> dict[str, Any]:
     _, colon, text = name.partition(":")
     if not colon:

@@ -162,42 +162,37 @@ def run_relax(
         settings.task, settings=settings, stress=cell, log=place / "relax.log"
     )
     writer = _StepWriter(place, key, done)
-    end, reason = start, None
+    how = {"fmax_ev_per_angstrom": fmax_ev_per_angstrom, "cell": cell}
+    end, status, reason = _relaxed(
+        start, calculator, settings, writer, max_steps=max(1, max_steps - done), **how
+    )
+    more = {"fmax_ev_per_angstrom": fmax_ev_per_angstrom, "steps": writer.count}
+    record = _record(atoms, end, settings, calculator, key, status, reason, place, begin, **more)
+    calculator.close()
+    _write(place / RELAX_FILE, record)
+    return record
+
+
+def _relaxed(
+    start: Atoms,
+    calculator: GpawCalculator,
+    settings: DftSettings,
+    writer: _StepWriter,
+    **how: Any,
+) -> tuple[Atoms, DftStatus, str | None]:
+    """The last structure, and how the relaxation ended."""
+    end: Atoms = start
     status: DftStatus = "failed"
     try:
-        end, made = relax(
-            start,
-            calculator,
-            fmax_ev_per_angstrom=fmax_ev_per_angstrom,
-            max_steps=max(1, max_steps - done),
-            cell=cell,
-            watch=writer,
-        )
+        end, made = relax(start, calculator, watch=writer, **how)
         status, reason = _verdict(calculator, settings)
         if not made.converged:
-            status, reason = "not_converged", f"forces above the limit after {max_steps} steps"
+            status, reason = "not_converged", f"forces above the limit after {writer.count} steps"
     except UnsolvedError as error:
         status, reason = "not_converged" if error.converging else "failed", str(error)
     except FailureError as error:
         reason = str(error)
-    if writer.last is not None:
-        end = writer.last
-    record = _record(
-        atoms,
-        end,
-        settings,
-        calculator,
-        key,
-        status,
-        reason,
-        place,
-        begin,
-        fmax_ev_per_angstrom=fmax_ev_per_angstrom,
-        steps=writer.count,
-    )
-    calculator.close()
-    _write(place / RELAX_FILE, record)
-    return record
+    return end if writer.last is None else writer.last, status, reason
 
 
 def calculation_key(atoms: Atoms, settings: DftSettings, *more: object) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from accuracy_dft import dft_section
+from accuracy_teacher import teacher_section
 
 from interlith.analysis.builtin_reference import BUILTIN, load_builtin
 from interlith.analysis.hull import Hull
@@ -267,6 +268,7 @@ def page() -> tuple[str, dict[str, float]]:
         ),
         "",
         *dft_section(as_shipped, like_2015, SHARED),
+        *teacher_section(),
     ]
     return "\n".join(lines), figures
 

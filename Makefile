@@ -11,12 +11,14 @@ IS_RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.11 python3; do \
 	if $$p -c '$(IS_RECENT)' >/dev/null 2>&1; then echo $$p; exit; fi; done; echo python3)
 
-.PHONY: help setup dft study test test-slow bench clean
+.PHONY: help setup dft study test test-slow bench docs notebooks clean
 
 help:
 	@echo "make study      set up the core, run the main job on examples/li-lpscl-lco.yaml"
 	@echo "make test       set up everything, lint, type-check and run the fast tests"
 	@echo "make test-slow  run the tests marked slow"
+	@echo "make docs       build the documentation into site/"
+	@echo "make notebooks  write notebooks/*.ipynb from the scripts"
 	@echo "make bench      run the speed benchmarks"
 	@echo "make setup      only set up .venv with the extras ml and dev"
 	@echo "make dft        add GPAW to .venv (needs a compiler, BLAS and libxc: see docs/dft.md)"
@@ -36,6 +38,13 @@ test-slow: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks
+
+# The API pages are read from the docstrings; a warning is an error.
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict --quiet
+
+notebooks: $(VENV)/.docs
+	$(BIN)/jupytext --to ipynb notebooks/*.py
 
 setup: $(VENV)/.dev
 
@@ -63,6 +72,10 @@ $(VENV)/.dev: $(VENV)/.core
 	@echo "Setting up the extras ml and dev in $(VENV) (once, a few minutes) ..."
 	@$(BIN)/python -m pip install --quiet torch==$(TORCH)
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[ml,dev]"
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.core
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[docs]"
 	@touch $@
 
 # GPAW is compiled here; its messages name what is missing.

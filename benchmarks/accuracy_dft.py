@@ -165,10 +165,10 @@ def _set_aside(content: dict[str, Any], theirs: ReferenceSet) -> list[str]:
         "",
         "Computed and in the file, but in no hull: the metal corrections belong to another code's "
         "+U. With plain instead of normalised d occupations NiO comes out at -0.929 (2019: -0.932) "
-        "but CoO at -1.098 (2019: -1.330) and LiCoO2 at -1.665 (-1.790) in MP2018, so neither choice "
-        "fits all; the corrections must be fitted to this code. Displaced atoms and no symmetry "
-        "do not lower CoO (+28 meV/atom for 0.03 A, the same gap), so it is no matter of a "
-        "symmetric density.",
+        "but CoO at -1.098 (2019: -1.330) and LiCoO2 at -1.665 (-1.790) in MP2018, so neither "
+        "choice fits all; the corrections must be fitted to this code. Displaced atoms and no "
+        "symmetry do not lower CoO (+28 meV/atom for 0.03 A, the same gap), so the density's "
+        "symmetry is not the reason.",
         "",
         "| compound | order | raw, eV/atom | MP2018 | 2019 | off by, meV/atom |",
         "|---|---|---|---|---|---|",

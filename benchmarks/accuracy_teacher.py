@@ -30,7 +30,9 @@ METHOD = (
     'datasets (`gpaw:{"task":"md","cutoff_ev":400,"kpoints":[2,2,1]}` with `label_frames`), two '
     "minutes of a core a frame; a cell of 95 atoms takes more than twelve, so the asked 100-atom "
     "cells were not computed. Energies are differences within one cell: the zeros of the methods "
-    "do not enter. Printed by `python benchmarks/accuracy_teacher.py` from "
+    "do not enter. Lithium with three electrons at 500 eV changes the forces of two of the frames "
+    "by 25 and 15 meV/A and the energy between them by 0.06 eV of 7.3. Printed by "
+    "`python benchmarks/accuracy_teacher.py` from "
     "`benchmarks/data/reactive-gpaw.extxyz`."
 )
 VERDICT = (

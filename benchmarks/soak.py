@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import os
 import random
 import shutil
@@ -21,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 PROCESSES, RECORDS = 8, 200
 Figures = dict[str, float | int | str]
@@ -228,6 +230,75 @@ def queue_killed(jobs: int = 100, kills: int = 12, seed: int = 0) -> Figures:
         return {"jobs": jobs, "kills": done, "retried": tries}
 
 
+def fireworks_killed(jobs: int = 100, kills: int = 12, seed: int = 0) -> Figures:
+    """FireWorks workers killed at random: every Firework COMPLETED once, after ``retry``."""
+    chance = random.Random(seed)
+    with launchpad() as (pad, one):
+        from interlith.workflows.queue.fireworks import job_workflow
+        from interlith.workflows.queue.jobs import JobRequest, Queue
+        from interlith.workflows.queue.launchpad import retry_failed
+
+        place, queue = one.folder / "launches", Queue(one.folder / "queue")
+        for n in range(jobs):
+            request = JobRequest(
+                name=f"job-{n}", engine="fireworks", commands=(("--version",),),
+                folder=str(one.folder),
+            )  # fmt: skip
+            pad.add_wf(job_workflow(queue.add(request)))
+        command = [sys.executable, "-m", "interlith", "worker", "--engine", "fireworks",
+                   "--store", str(one.folder)]  # fmt: skip
+
+        def worker() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        crew, done, again = [worker(), worker()], 0, 0
+        while pad.fireworks.count_documents({"state": "COMPLETED"}) < jobs:
+            time.sleep(chance.uniform(4.0, 8.0))
+            victim = chance.randrange(len(crew))
+            if done < kills and crew[victim].poll() is None:
+                crew[victim].kill()
+                crew[victim].wait()
+                done += 1
+            again += len(retry_failed(pad, place))
+            for number, process in enumerate(crew):
+                if process.poll() is not None:
+                    crew[number] = worker()
+        for process in crew:
+            process.kill()
+            process.wait()
+        launches = Counter(row["fw_id"] for row in pad.launches.find({"state": "COMPLETED"}))
+        check(len(launches) == jobs, f"{jobs - len(launches)} of {jobs} have no launch that ended")
+        check(set(launches.values()) == {1}, "a Firework completed twice")
+        outcomes = [[a.outcome for a in job.state().attempts] for job in queue.jobs()]
+        check(all(o.count("completed") == 1 for o in outcomes), "a job ran to its end twice")
+        return {"jobs": jobs, "kills": done, "run again": again}
+
+
+@contextlib.contextmanager
+def launchpad() -> Iterator[tuple[Any, Any]]:
+    """A LaunchPad in the tests' endpoint, or on INTERLITH_TEST_MONGO_URI."""
+    from interlith.store.launchpad import open_launchpad
+    from interlith.store.project import init_project
+
+    own = os.environ.get("INTERLITH_TEST_MONGO_URI")
+    path = Path(__file__).parents[1] / "tests" / "store" / "wire.py"
+    spec = importlib.util.spec_from_file_location("interlith_wire", path)
+    check(spec is not None and spec.loader is not None, f"{path} cannot be read")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with contextlib.ExitStack() as stack:
+        os.environ["INTERLITH_MONGO_URI"] = own or stack.enter_context(module.WireServer()).uri
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="interlith-soak-"))
+        name = f"interlith_soak_{os.getpid()}"
+        one = init_project(folder, store="mongo", database=name)
+        pad = open_launchpad(one)
+        try:
+            yield pad, one
+        finally:
+            for database in (name, f"{name}_fireworks"):
+                pad.connection.drop_database(database)
+
+
 def one_job_two_workers(times: int = 8) -> Figures:
     """Two workers that take the same job at the same moment: one result."""
     with project() as folder:
@@ -390,6 +461,7 @@ TRIALS = {
     "job_writers": job_writers,
     "killed": killed,
     "queue_killed": queue_killed,
+    "fireworks_killed": fireworks_killed,
     "one_job_two_workers": one_job_two_workers,
     "disk_full": disk_full,
     "corrupted": corrupted,

@@ -19,5 +19,6 @@ def test_the_wheel_holds_every_file_of_the_package(repository: Path, tmp_path: P
         for path in (repository / "interlith").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
+    files |= {f"interlith/{path.relative_to(repository)}" for path in repository.glob("examples/*")}
     assert files
     assert packed == files

@@ -252,6 +252,30 @@ def line_up(a: BulkEdges, b: BulkEdges, step: StepRecord) -> LineUpRecord:
     )
 
 
+def potentials_against_lithium(found: LineUpRecord) -> tuple[float, float] | None:
+    """Potentials at which a line-up with Li metal lets electrons in and takes them, V vs Li/Li+.
+
+    The Fermi level of the metal is 0 V. The first is where the conduction band of the other side
+    begins (below 0 where Li cannot fill it), the second where its valence band ends. None without
+    an answer, or where neither side is Li.
+
+    >>> a, b = (BulkEdges(formula=f, valence_ev=v, gap_ev=g) for f, v, g in
+    ...         (("LiCl", -4.0, 6.0), ("Li", 0.0, 0.0)))
+    >>> step = StepRecord(status="ok", step_ev=1.0, levels_ev=(0, 1), ranges_ev=(0, 0),
+    ...                   windows_angstrom=((0, 1), (2, 3)))
+    >>> potentials_against_lithium(line_up(a, b, step))
+    (-1.0, 5.0)
+    """
+    valence, conduction = found.valence_offset_ev, found.conduction_offset_ev
+    if valence is None or conduction is None:
+        return None
+    if found.b.formula == "Li":
+        return conduction, valence
+    if found.a.formula == "Li":
+        return -conduction, -valence
+    return None
+
+
 def _alignment(a: BulkEdges, valence: float, conduction: float) -> Alignment:
     """With a's valence edge at 0 and its gap g, b's edges are ``valence`` and g + conduction."""
     if valence > a.gap_ev or a.gap_ev + conduction < 0:

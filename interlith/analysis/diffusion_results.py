@@ -9,6 +9,7 @@ import numpy as np
 
 from interlith.analysis.arrhenius import ArrheniusFit, fit_runs
 from interlith.analysis.committee import CommitteeSpread
+from interlith.analysis.crossing_records import CrossingRun
 from interlith.analysis.regional_results import RegionalRun
 from interlith.analysis.transport import TransportAnalysis
 from interlith.analysis.transport_records import TransportRun
@@ -59,6 +60,8 @@ class DiffusionRecord(Record):
         How far the members of a committee disagree on frames of each run.
     regions : tuple of RegionalRun
         Diffusion region by region or by depth, where it was asked for.
+    crossings : tuple of CrossingRun
+        Transport across the interfaces, where it was asked for.
     cell : dict
         Atoms, lengths and how the volume was chosen.
     arrhenius : ArrheniusFit or None
@@ -78,6 +81,7 @@ class DiffusionRecord(Record):
     curves: tuple[MsdCurve, ...]
     committee: tuple[CommitteeSpread, ...] = ()
     regions: tuple[RegionalRun, ...] = ()
+    crossings: tuple[CrossingRun, ...] = ()
     provenance: Provenance
 
 
@@ -109,6 +113,7 @@ def diffusion_record(
     dynamics: Sequence[MDOutcome] = (),
     committee: Sequence[CommitteeSpread] = (),
     regions: Sequence[RegionalRun] = (),
+    crossings: Sequence[CrossingRun] = (),
 ) -> DiffusionRecord:
     """Put runs together and fit the Arrhenius line through those with an answer."""
     ordered = sorted(analyses, key=lambda one: one.run.temperature_k)
@@ -127,5 +132,6 @@ def diffusion_record(
         curves=tuple(msd_curve(one) for one in ordered),
         committee=tuple(sorted(committee, key=lambda one: one.temperature_k)),
         regions=tuple(regions),
+        crossings=tuple(crossings),
         provenance=provenance,
     )

@@ -97,7 +97,9 @@ class GrowthFit(Record):
     extrapolation: str = EXTRAPOLATION
 
 
-def growth_law(runs: Sequence[Series], *, starved: bool = False) -> GrowthFit:
+def growth_law(
+    runs: Sequence[Series], *, starved: bool = False, caveats: Sequence[str] = ()
+) -> GrowthFit:
     """Law and rate from thicknesses over time.
 
     Parameters
@@ -106,6 +108,8 @@ def growth_law(runs: Sequence[Series], *, starved: bool = False) -> GrowthFit:
         One per seed (or per side of a cell); time zero is the contact.
     starved : bool
         The reservoir of Li ran out on the way, or nearly so.
+    caveats : sequence of str
+        What else keeps the numbers from being a rate constant.
 
     Returns
     -------
@@ -135,7 +139,7 @@ def growth_law(runs: Sequence[Series], *, starved: bool = False) -> GrowthFit:
     difference = _aicc_difference(fits, counts)
     law: Law = "parabolic" if difference > 0 else "linear"
     exponent, interval = _free_exponent(series, counts)
-    caveats = _caveats(series, difference, starved)
+    against = [*_caveats(series, difference, starved), *(f"{c}: {NOT_A_RATE}" for c in caveats)]
     return GrowthFit(
         status="ok",
         law=law if abs(difference) >= DECIDED else "undecided",
@@ -151,8 +155,8 @@ def growth_law(runs: Sequence[Series], *, starved: bool = False) -> GrowthFit:
         to_ps=float(max(t[-1] for t, _ in series)),
         thickness_start_nm=float(np.mean([_ends(y)[0] for _, y in series])),
         thickness_end_nm=float(np.mean([_ends(y)[1] for _, y in series])),
-        is_rate=not caveats,
-        caveats=tuple(caveats),
+        is_rate=not against,
+        caveats=tuple(against),
     )
 
 

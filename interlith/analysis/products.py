@@ -30,6 +30,7 @@ from interlith.analysis.environments.classify import AMORPHOUS, Labels, label_at
 from interlith.analysis.environments.fingerprint import CUTOFF_ANGSTROM
 from interlith.analysis.environments.model import EnvironmentModel, environment_model
 from interlith.analysis.environments.pairs import Pairs, near_pairs
+from interlith.analysis.product_amounts import PhaseAmounts, phase_amounts
 from interlith.analysis.profiles import heights_along_normal
 from interlith.analysis.references import parse_formula
 from interlith.errors import InputError
@@ -133,6 +134,7 @@ class ProductsRecord(Record):
     frames: tuple[FrameProducts, ...]
     profiles: tuple[DepthProfile, ...]
     comparison: tuple[Comparison, ...]
+    amounts: tuple[PhaseAmounts, ...] = ()
     method: str = METHOD
 
 
@@ -164,7 +166,8 @@ def identify_products(
     Raises
     ------
     InputError
-        If no frame is chosen, or the library has no phase of these elements.
+        If no frame is chosen, the library has no phase of these elements, or the predicted
+        products hold an element that the cell has not.
     """
     if every < 1 or not 0 <= start < trajectory.n_frames:
         raise InputError(
@@ -175,7 +178,7 @@ def identify_products(
     known = model or environment_model(sorted(set(trajectory.symbols)), phases)
     frames: list[FrameProducts] = []
     depths: list[_Depth] = []
-    for block in trajectory.blocks(BLOCK_FRAMES, chosen):
+    for block in trajectory.source.frames(chosen, BLOCK_FRAMES):  # as stored, with their own cells
         for positions, cell in zip(block.positions, block.cells, strict=True):
             time_ps = chosen[len(frames)] * trajectory.time_step_fs / 1000.0
             one, labels = _frame(trajectory, known, positions, cell, time_ps)
@@ -187,6 +190,13 @@ def identify_products(
         frames=tuple(frames),
         profiles=profiles,
         comparison=_compare(frames, predicted),
+        amounts=phase_amounts(
+            predicted,
+            trajectory.symbols,
+            [one.fractions for one in frames],
+            [one.bare for one in frames],
+            [one.lithium_around for one in frames],
+        ),
     )
 
 
@@ -296,7 +306,7 @@ def _compare(
     atoms = {
         one.formula: sum(parse_formula(one.formula).values()) * one.amount for one in predicted
     }
-    initial = {name for name in frames[0].fractions if name not in atoms}
+    initial = {name for name in frames[0].fractions if name not in atoms and name != AMORPHOUS}
     changed = 1 - float(np.mean([sum(f.fractions.get(n, 0.0) for n in initial) for f in last]))
     rows = []
     for one in predicted:

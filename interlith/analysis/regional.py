@@ -25,17 +25,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from interlith.analysis.displacements import Paths
+from interlith.analysis.layers import Layer, heights_of
 from interlith.analysis.transport import CM2_S_PER_ANGSTROM2_FS
 from interlith.errors import InputError
 from interlith.records import Record, Status
-from interlith.structures.regions import Regions
 
 FloatArray = npt.NDArray[np.float64]
 LabelArray = npt.NDArray[np.integer]
@@ -73,70 +72,16 @@ class RegionalDiffusion(Record):
     rule: str = "windows during which the atom stays; in the plane"
 
 
-@dataclass(frozen=True)
-class Layer:
-    """A slab between two heights along the normal of a and b, Angstrom; it may wrap."""
-
-    name: str
-    low_angstrom: float
-    high_angstrom: float
-
-
-def layers_of(
-    regions: Regions, positions: npt.ArrayLike, cell: npt.ArrayLike, mobile: bool = False
-) -> tuple[Layer, ...]:
-    """Layers of a labelled structure, from the atoms of the framework.
+def layer_labels(
+    paths: Paths, layers: Sequence[Layer], period_angstrom: float | None = None
+) -> tuple[LabelArray, tuple[str, ...]]:
+    """Which region each mobile atom is in, frame by frame.
 
     Parameters
     ----------
-    regions : Regions
-        Labels of all atoms.
-    positions : (n, 3)
-        Angstrom, of the structure that carries the labels.
-    cell : (3, 3)
-        Rows a, b, c; layers are parallel to a and b.
-    mobile : bool
-        Use mobile atoms too (needed for a layer of mobile atoms only, such as Li metal, where
-        they are used anyway).
-
-    Returns
-    -------
-    tuple of Layer
-        Each region between the midpoints of the gaps to its neighbours, going up. A region that
-        lies in two places gives two layers of one name.
-    """
-    height, period = _heights(np.asarray(positions, dtype=np.float64), np.asarray(cell))
-    framework_of = {
-        name for name, moves in zip(regions.names, regions.mobile, strict=True) if not moves
-    }
-    used = [
-        (h % period, name)
-        for h, name, moves in zip(height, regions.names, regions.mobile, strict=True)
-        if mobile or not moves or name not in framework_of
-    ]
-    used.sort()
-    runs: list[tuple[str, float, float]] = []
-    for h, name in used:
-        if runs and runs[-1][0] == name:
-            runs[-1] = (name, runs[-1][1], h)
-        else:
-            runs.append((name, h, h))
-    if len(runs) > 1 and runs[0][0] == runs[-1][0]:
-        first = runs.pop(0)
-        runs[-1] = (first[0], runs[-1][1], first[2] + period)
-    if len(runs) == 1:
-        return (Layer(runs[0][0], 0.0, float(period)),)
-    layers = []
-    for i, (name, low, high) in enumerate(runs):
-        below, above = runs[i - 1], runs[(i + 1) % len(runs)]
-        bottom = 0.5 * (low + below[2] - (period if i == 0 else 0.0))
-        top = 0.5 * (high + above[1] + (period if i == len(runs) - 1 else 0.0))
-        layers.append(Layer(name, float(bottom), float(top)))
-    return tuple(layers)
-
-
-def layer_labels(paths: Paths, layers: Sequence[Layer]) -> tuple[LabelArray, tuple[str, ...]]:
-    """Which region each mobile atom is in, frame by frame.
+    period_angstrom : float, optional
+        Of the cell whose heights the layers count, along the normal: that of the first frame, in
+        which paths begin (the breathing of the cell is not in them). By default the mean.
 
     Returns
     -------
@@ -152,11 +97,14 @@ def layer_labels(paths: Paths, layers: Sequence[Layer]) -> tuple[LabelArray, tup
             found[inside < layer.high_angstrom - layer.low_angstrom] = names.index(layer.name)
         return found
 
-    return _by_height(paths, assign), names
+    return _by_height(paths, assign, period_angstrom), names
 
 
 def depth_labels(
-    paths: Paths, interface_heights_angstrom: Sequence[float], edges_angstrom: Sequence[float]
+    paths: Paths,
+    interface_heights_angstrom: Sequence[float],
+    edges_angstrom: Sequence[float],
+    period_angstrom: float | None = None,
 ) -> tuple[LabelArray, tuple[str, ...]]:
     """Bins of the distance to the nearest interface plane, as labels.
 
@@ -168,6 +116,8 @@ def depth_labels(
         Heights of the planes along the normal of a and b.
     edges_angstrom : sequence of float
         Edges of the bins, ascending; distances outside get no label.
+    period_angstrom : float, optional
+        As for :func:`layer_labels`.
 
     Raises
     ------
@@ -188,26 +138,18 @@ def depth_labels(
         return np.where((bins >= 0) & (bins < edges.size - 1), bins, -1).astype(np.int8)
 
     names = tuple(f"{a:g}-{b:g} Angstrom" for a, b in pairwise(edges))
-    return _by_height(paths, assign), names
+    return _by_height(paths, assign, period_angstrom), names
 
 
-def _by_height(paths: Paths, assign: Callable[[FloatArray, float], LabelArray]) -> LabelArray:
+def _by_height(
+    paths: Paths, assign: Callable[[FloatArray, float], LabelArray], period: float | None
+) -> LabelArray:
     labels = np.empty((paths.n_frames, paths.n_mobile), dtype=np.int8)
     size = max(1, 4_000_000 // max(1, paths.n_mobile))
     for start in range(0, paths.n_frames, size):
-        height, period = _heights(paths.positions(start, start + size), paths.mean_cell)
-        labels[start : start + size] = assign(height, period)
+        height, mean = heights_of(paths.positions(start, start + size), paths.mean_cell)
+        labels[start : start + size] = assign(height, period or mean)
     return labels
-
-
-def _heights(positions: FloatArray, cell: FloatArray) -> tuple[FloatArray, float]:
-    """Heights along the normal of a and b, on the side of c, and the period."""
-    normal = np.cross(cell[0], cell[1])
-    normal = normal / np.linalg.norm(normal)
-    period = float(cell[2] @ normal)
-    if abs(period) < 1e-9:
-        raise InputError("the cell has no volume; its rows a, b, c must not lie in one plane")
-    return positions @ (normal * math.copysign(1.0, period)), abs(period)
 
 
 def regional_diffusivity(

@@ -16,12 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from interlith.analysis.displacements import Paths
+from interlith.analysis.layers import Layer, heights_of, layers_of, without_strays
 from interlith.analysis.regional import (
-    Layer,
     RegionalDiffusion,
     depth_labels,
     layer_labels,
-    layers_of,
     regional_diffusivity,
 )
 from interlith.errors import InputError
@@ -90,6 +89,42 @@ def regional_runs(
     InputError
         If labels and atoms do not match, or there is no interface to count depth from.
     """
+    layers, planes, _ = labelled_layers(paths, names, positions, cell)
+    common: dict[str, Any] = {
+        "temperature_k": temperature_k,
+        "spans": tuple(_span(layer) for layer in layers),
+        "planes_angstrom": planes,
+        "discarded_ps": discarded_ps,
+    }
+    period = heights_of(np.asarray(positions, float), np.asarray(cell, float))[1]
+    by_layer = layer_labels(paths, layers, period)
+    found = [RegionalRun(by="region", rows=regional_diffusivity(paths, *by_layer), **common)]
+    if len(depth_edges_angstrom):
+        if not planes:
+            raise InputError(
+                "the trajectory has no interface (one region, or vacuum between them), so there "
+                "is no depth to count; leave out the depth bins"
+            )
+        by_depth = depth_labels(paths, planes, depth_edges_angstrom, period)
+        found.append(RegionalRun(by="depth", rows=regional_diffusivity(paths, *by_depth), **common))
+    return tuple(found)
+
+
+def labelled_layers(
+    paths: Paths, names: Sequence[str], positions: npt.ArrayLike, cell: npt.ArrayLike
+) -> tuple[tuple[Layer, ...], tuple[float, ...], tuple[str, ...]]:
+    """Layers of a run, heights of the planes where they touch, and regions of mobile atoms only.
+
+    Parameters
+    ----------
+    paths, names, positions, cell
+        As for :func:`regional_runs`.
+
+    Raises
+    ------
+    InputError
+        If labels and atoms do not match.
+    """
     places = np.asarray(positions, dtype=np.float64)
     if len(names) != len(places):
         raise InputError(
@@ -98,28 +133,10 @@ def regional_runs(
         )
     mobile = np.isin(np.arange(len(places)), paths.mobile_indices)
     regions = Regions(tuple(names), np.zeros(len(places)), mobile)
-    layers = layers_of(regions, places, cell)
+    framed = {name for name, moves in zip(names, mobile, strict=True) if not moves}
     planes = interface_planes(*_used(regions, places, np.asarray(cell, dtype=np.float64)))
-    common: dict[str, Any] = {
-        "temperature_k": temperature_k,
-        "spans": tuple(_span(layer) for layer in layers),
-        "planes_angstrom": planes,
-        "discarded_ps": discarded_ps,
-    }
-    found = [
-        RegionalRun(
-            by="region", rows=regional_diffusivity(paths, *layer_labels(paths, layers)), **common
-        )
-    ]
-    if len(depth_edges_angstrom):
-        if not planes:
-            raise InputError(
-                "the trajectory has no interface (one region, or vacuum between them), so there "
-                "is no depth to count; leave out the depth bins"
-            )
-        by_depth = depth_labels(paths, planes, depth_edges_angstrom)
-        found.append(RegionalRun(by="depth", rows=regional_diffusivity(paths, *by_depth), **common))
-    return tuple(found)
+    bare = tuple(name for name in dict.fromkeys(names) if name not in framed)
+    return layers_of(regions, places, cell), planes, bare
 
 
 def interface_planes(
@@ -155,16 +172,15 @@ def _used(
     regions: Regions, positions: FloatArray, cell: FloatArray
 ) -> tuple[FloatArray, list[str], float]:
     """Heights and names of the atoms that a region's extent goes by: framework where it has one."""
-    normal = np.cross(cell[0], cell[1])
-    normal = normal / np.linalg.norm(normal)
-    period = float(cell[2] @ normal)
+    heights, period = heights_of(positions, cell)
     framed = {n for n, moves in zip(regions.names, regions.mobile, strict=True) if not moves}
-    use = [
-        not moves or name not in framed
-        for name, moves in zip(regions.names, regions.mobile, strict=True)
+    placed = [
+        (float(height % period), name)
+        for height, name, moves in zip(heights, regions.names, regions.mobile, strict=True)
+        if not moves or name not in framed
     ]
-    heights = positions[use] @ (normal * np.sign(period))
-    return heights, [n for n, used in zip(regions.names, use, strict=True) if used], abs(period)
+    kept = without_strays(placed, period)
+    return np.array([height for height, _ in kept]), [name for _, name in kept], period
 
 
 def _span(layer: Layer) -> RegionSpan:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Literal
 
+from interlith.analysis.moduli import ElasticRecord
 from interlith.analysis.references import parse_formula
 from interlith.errors import FormulaError
 from interlith.provenance import Provenance
@@ -109,6 +111,14 @@ def literature() -> dict[tuple[frozenset[tuple[str, float]], str], dict[str, Any
     file = resources.files("interlith.analysis") / "data" / "literature_values.yaml"
     entries = yaml.safe_load(file.read_text(encoding="utf-8"))
     return {(composition_key(entry["formula"]), entry["quantity"]): entry for entry in entries}
+
+
+@lru_cache(maxsize=1)
+def shipped_elastic() -> tuple[ElasticRecord, ...]:
+    """Elastic tensors that were computed before and come with the package."""
+    file = resources.files("interlith.analysis") / "data" / "elastic-7net-0.json"
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    return tuple(ElasticRecord.model_validate(one) for one in stored)
 
 
 def composition_key(formula: str) -> frozenset[tuple[str, float]]:

@@ -12,6 +12,7 @@ from interlith.analysis.diffusion_results import DiffusionRecord
 from interlith.analysis.insertion_voltages import CalculatedTopotactic
 from interlith.analysis.interphase import InterphaseRecord
 from interlith.analysis.reactions import OpenReactionRecord, ReactionRecord
+from interlith.analysis.reactive_records import ReactivityRecord
 from interlith.analysis.windows import WindowRecord
 from interlith.provenance import Provenance
 from interlith.records import Record, ReferenceIdentity
@@ -42,11 +43,21 @@ class Interface(Record):
 
 
 class StudyFailure(Record):
-    """A part of the study that gave no answer."""
+    """A part of the study that gave no answer.
+
+    Attributes
+    ----------
+    folder : str or None
+        What it had written until then.
+    trace : tuple of str
+        Where an unforeseen fault came from.
+    """
 
     step: str
     subject: str
     reason: str
+    folder: str | None = None
+    trace: tuple[str, ...] = ()
 
 
 class StudyResults(Record):
@@ -64,6 +75,7 @@ class StudyResults(Record):
     diffusion: tuple[DiffusionRecord, ...] = ()
     topotactic: tuple[CalculatedTopotactic, ...] = ()
     barriers: tuple[BarrierSummary, ...] = ()
+    reactivity: tuple[ReactivityRecord, ...] = ()
     dft: tuple[DftResults, ...] = ()
     failures: tuple[StudyFailure, ...]
     provenance: Provenance

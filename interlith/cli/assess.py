@@ -75,7 +75,7 @@ def assess(
             lambda name, done, total: progress(done, total),
         )
     results = StudyResults.model_validate(output["results"])
-    write_results(results, folder, output["files"] | _pictures(output["files"]))
+    write_results(results, folder, output["files"])
     from interlith.store.studies import keep_study
 
     kept = keep_study(results, folder, store)
@@ -85,21 +85,10 @@ def assess(
     _show(results.to_json())
     if kept:
         print_tables(f"Kept {len(kept)} records in the results database: interlith results query")
-    print_tables(f"Report: {(folder / 'report.html').resolve()}")
-
-
-def _pictures(files: Mapping[str, str]) -> dict[str, bytes]:
-    """A picture of each structure, beside its file."""
-    from interlith.report.structure_pictures import picture_of
-    from interlith.structures.files.formats import parse_content
-
-    return {
-        name.removesuffix(".extxyz") + ".png": picture_of(
-            parse_content(text, "extxyz", name).structure
-        )
-        for name, text in files.items()
-        if name.endswith(".extxyz")
-    }
+    print_tables(
+        f"Report: {(folder / 'report.html').resolve()}",
+        "Beside it: results.json, figures as SVG, PNG and CSV, tables (data)",
+    )
 
 
 def _check_stages(only: str | None) -> None:

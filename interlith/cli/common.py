@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ ShiftWithoutOption = Annotated[
     str | None,
     typer.Option("--shift-without", help="Shift only compounds without these elements."),
 ]
+UNFOLDED = 10_000
+"""Columns of what is no terminal: a path or a reaction stays in one piece."""
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
@@ -110,6 +113,11 @@ def lasting(seconds: float) -> str:
     return f"about {seconds:.2g} s"
 
 
+def typed() -> str:
+    """The command line as it was typed, quoted where a shell needs it, to be typed again."""
+    return shlex.join(["interlith", *sys.argv[1:]])
+
+
 def print_json(data: Any) -> None:
     """One JSON document on stdout."""
     json.dump(data, sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
@@ -117,10 +125,11 @@ def print_json(data: Any) -> None:
 
 
 def print_tables(*parts: Table | str) -> None:
-    """Tables and lines on stdout; colours only on a terminal."""
+    """Tables and lines on stdout; colours only on a terminal, and nothing folded elsewhere."""
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, markup=False)
+    width = None if sys.stdout.isatty() else UNFOLDED
+    console = Console(width=width, highlight=False, markup=False)
     for part in parts:
         console.print(part)
 

@@ -19,17 +19,24 @@ def init(
     blobs: Annotated[
         str | None, typer.Option(help="With mongo, for large outputs of jobs: gridfs or s3.")
     ] = None,
+    artefacts: Annotated[
+        str | None, typer.Option(help="For structures and trajectories: folder (here) or s3.")
+    ] = None,
     bucket: Annotated[str | None, typer.Option(help="Of S3.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Address of an S3 server that is not Amazon's.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make .interlith here: results database, job store and their settings.
 
     Credentials are never written: MongoDB's address comes from INTERLITH_MONGO_URI, or from the
-    file that INTERLITH_MONGO_FILE names (mode 0600).
+    file that INTERLITH_MONGO_FILE names (mode 0600); those of S3 are AWS's own.
     """
     from interlith.store.project import init_project
 
-    settings = {"store": store, "database": database, "blobs": blobs, "bucket": bucket}
+    settings = {"store": store, "database": database, "blobs": blobs, "artefacts": artefacts,
+                "bucket": bucket, "endpoint_url": endpoint}  # fmt: skip
     project = init_project(folder, **{k: v for k, v in settings.items() if v is not None})
     data: dict[str, Any] = {
         "folder": str(project.folder),

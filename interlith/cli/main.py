@@ -12,14 +12,18 @@ from interlith.cli import (
     assess,
     barrier,
     build,
+    compare,
     dft,
     doctor,
+    examples,
     init,
     library,
     md,
     mechanics,
+    products,
     queue,
     react,
+    reactivity,
     reference,
     results,
     scorecard,
@@ -27,6 +31,7 @@ from interlith.cli import (
     train,
     window,
 )
+from interlith.cli.common import typed
 from interlith.errors import FailureError, InputError, InterlithError, MissingDependencyError
 
 INTERRUPTED = 130
@@ -40,12 +45,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("assess")(assess.assess)
+app.command("compare")(compare.compare)
 app.command("window")(window.window)
 app.command("react")(react.react)
 app.command("screen")(screen.screen)
+app.command("reactivity")(reactivity.reactivity)
 app.command("md")(md.md)
 app.command("diffusion")(md.diffusion)
 app.command("analyze")(md.analyze)
+app.command("products")(products.products)
 app.command("barrier")(barrier.barrier)
 app.command("elastic")(mechanics.elastic)
 app.command("thermal")(mechanics.thermal)
@@ -57,6 +65,7 @@ app.add_typer(reference.app, name="reference")
 app.add_typer(library.app, name="library")
 app.add_typer(dft.app, name="dft")
 app.command("init")(init.init)
+app.command("examples")(examples.examples)
 app.add_typer(results.app, name="results")
 app.command("submit", context_settings=queue.VERBATIM)(queue.submit)
 app.command("worker")(queue.worker)
@@ -82,7 +91,7 @@ def main() -> None:
         code = 0
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
-            _say("interrupted; nothing half-written is left", INTERRUPTED)
+            _say(f"interrupted; nothing half-written is left. Go on with: {typed()}", INTERRUPTED)
         raise
     except BrokenPipeError:
         code = 1

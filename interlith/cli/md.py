@@ -16,6 +16,7 @@ from interlith.cli.common import (
     print_tables,
     progress_bar,
     table,
+    typed,
 )
 from interlith.errors import FailureError, InputError
 from interlith.formatting import format_value, two_digits
@@ -94,7 +95,7 @@ def md(
         lines = [] if spread is None else committee_lines([data["committee"]])
         print_tables(*_md_lines(data), *lines)
     if record.status != "finished":
-        how = "run the same command again to go on" if record.status == "interrupted" else "kept"
+        how = f"go on with: {typed()}" if record.status == "interrupted" else "kept"
         raise FailureError(
             f"the run {record.status} after {record.time_ps:g} ps: {record.reason}; everything "
             f"written is in {out} ({how})"
@@ -159,9 +160,7 @@ def diffusion(
     _finish(record, folder, as_json)
     interrupted = [one for one in record.dynamics if one.status == "interrupted"]
     if interrupted:
-        raise FailureError(
-            f"{len(interrupted)} runs were interrupted; run the same command again to go on"
-        )
+        raise FailureError(f"{len(interrupted)} runs were interrupted; go on with: {typed()}")
 
 
 def analyze(
@@ -192,6 +191,16 @@ def analyze(
         str | None,
         typer.Option(help="Edges of bins of the distance to the interface, A: 0,5,10,20."),
     ] = None,
+    crossings: Annotated[
+        float | None,
+        typer.Option(
+            help="Count crossings between regions; one has crossed that comes this deep, A: 1.5."
+        ),
+    ] = None,
+    interphase: Annotated[
+        float | None,
+        typer.Option(help="With --crossings, a region of this width about each interface, A."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for figures and the record.")
     ] = None,
@@ -210,6 +219,8 @@ def analyze(
         symbols=[part.strip() for part in symbols.split(",")] if symbols else None,
         regions=regions or by_region,
         depth_edges_angstrom=() if depth_bins is None else numbers(depth_bins, "--depth-bins"),
+        crossing_margin_angstrom=crossings,
+        interphase_angstrom=interphase,
     )
     _finish(record, out, as_json)
 
@@ -228,6 +239,7 @@ def _finish(record: DiffusionRecord, folder: Path | None, as_json: bool) -> None
             [_run_cells(run) for run in data["runs"]],
         ),
         *_regional_tables(data),
+        *crossing_tables(data["crossings"]),
         *arrhenius_lines(data),
         *committee_lines(data["committee"]),
         *(f"{d['temperature_k']:g} K, seed {d['seed']}: {d['status']}, {d['reason']}"
@@ -297,6 +309,65 @@ def _regional_cells(row: Mapping[str, Any]) -> list[str]:
         else format_value(across, row["normal_sigma_cm2_s"]),
         row["status"] if row["reason"] is None else f"{row['status']}: {row['reason']}",
     ]
+
+
+def crossing_tables(runs: Sequence[Mapping[str, Any]]) -> list[Table | str]:
+    """Regions, planes and the sum of resistances of each run with counted crossings."""
+    shown: list[Table | str] = []
+    for run in runs:
+        at = f"at {run['temperature_k']:g} K"
+        shown += [
+            table(
+                f"Across the regions {at}",
+                ("region", "Li", "stay ps", "in plane mS/cm", "across mS/cm", "Ohm cm2"),
+                [_layer_cells(one) for one in run["regions"]],
+            ),
+            table(
+                f"Crossings {at}, margin {run['margin_angstrom']:g} A",
+                ("plane", "up", "down", "recrossed", "j0 mA/cm2", "Ohm cm2"),
+                [_plane_cells(one) for one in run["planes"]],
+            ),
+            f"Once through the cell: {_resistance(run['total'])} Ohm cm2",
+            *run["notes"],
+        ]
+    return shown
+
+
+def _layer_cells(one: Mapping[str, Any]) -> list[str]:
+    return [
+        one["region"],
+        f"{one['mean_mobile_atoms']:.1f}",
+        _between(one["stay"]["mean_ps"], one["stay"]["interval95_ps"]) or one["stay"]["reason"],
+        format_value(one["conductivity_in_plane_ms_cm"], one["conductivity_in_plane_sigma_ms_cm"]),
+        format_value(one["conductivity_across_ms_cm"], one["conductivity_across_sigma_ms_cm"]),
+        "conducts electrons" if one["metallic"] else _resistance(one["resistance"]),
+    ]
+
+
+def _plane_cells(one: Mapping[str, Any]) -> list[str]:
+    recrossed = one["recrossed_fraction"]
+    return [
+        f"{one['below']} | {one['above']}",
+        str(one["upward"]["events"]),
+        str(one["downward"]["events"]),
+        "" if recrossed is None else f"{100 * recrossed:.0f} %",
+        format_value(one["exchange_current_ma_cm2"]),
+        _resistance(one["resistance"]),
+    ]
+
+
+def _resistance(one: Mapping[str, Any]) -> str:
+    if one["ohm_cm2"] is not None:
+        return _between(one["ohm_cm2"], one["interval95_ohm_cm2"])
+    least = one["at_least_ohm_cm2"]
+    return str(one["reason"]) + ("" if least is None else f"; at least {two_digits(least)}")
+
+
+def _between(value: float | None, interval: Sequence[float | None]) -> str:
+    if value is None:
+        return ""
+    low, high = interval
+    return f"{two_digits(value)} ({two_digits(low or 0)} to {two_digits(high) if high else 'any'})"
 
 
 def committee_lines(spreads: Sequence[Mapping[str, Any]]) -> list[str]:

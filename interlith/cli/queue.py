@@ -12,6 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interlith.cli.common import JsonOption, print_json, print_tables, table
+from interlith.cli.queue_engines import report as engine_report
+from interlith.cli.queue_engines import (
+    report_table,
+    stage_resources,
+    work_fireworks,
+    work_remote,
+)
+from interlith.cli.queue_engines import retry as engine_retry
+from interlith.cli.queue_engines import submit as submit_to_engine
+from interlith.cli.queue_engines import why as engine_why
 from interlith.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,10 +31,13 @@ if TYPE_CHECKING:
 StoreOption = Annotated[
     Path | None, typer.Option("--store", help="Project folder (default: the one found from here).")
 ]
-ENGINES = ("local", "slurm", "fireworks")
+ENGINES = ("local", "slurm", "fireworks", "remote")
 EngineOption = Annotated[
-    str, typer.Option(help="local (jobs in folders, Slurm's too) or fireworks.")
+    str, typer.Option(help="local (jobs in folders, Slurm's too), fireworks or remote.")
 ]
+KNOWN_HERE = ("local", "fireworks", "remote")
+COMMON_QUEUES = ("fireworks", "remote")
+"""Engines that take a study's flow job by job."""
 RUNNABLE = ("assess", "analyze", "barrier", "diffusion", "elastic", "md", "reference", "screen",
             "thermal", "train", "dft")  # fmt: skip
 """Commands that may be submitted by themselves."""
@@ -42,7 +55,8 @@ def submit(
         ),
     ],
     engine: Annotated[
-        str, typer.Option(help="local (interlith worker runs it), slurm or fireworks.")
+        str,
+        typer.Option(help="local (interlith worker runs it), slurm, fireworks or remote."),
     ] = "local",
     walltime: Annotated[str, typer.Option("--time", help="Walltime, HH:MM:SS.")] = "24:00:00",
     cores: Annotated[int, typer.Option(min=1)] = 1,
@@ -59,6 +73,17 @@ def submit(
     setup: Annotated[
         Path | None, typer.Option(help="File with shell lines to run before (module load ...).")
     ] = None,
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stage",
+            help="fireworks, remote: what a stage asks for instead, such as "
+            "md:gpus=1,time=48:00:00; repeatable.",
+        ),
+    ] = None,
+    worker_name: Annotated[
+        str | None, typer.Option("--worker", help="remote: one of jobflow-remote's workers.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Of the job.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A study's folder.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the batch script.")] = False,
@@ -69,8 +94,12 @@ def submit(
 
     A study's results are put into the project's database when it has ended.
     """
-    if engine not in ENGINES:
-        raise InputError(f"--engine {engine} is not known; engines are {', '.join(ENGINES)}")
+    _check_engine(engine, ENGINES)
+    if (stage or worker_name) and engine not in COMMON_QUEUES:
+        raise InputError(
+            f"--stage and --worker are for --engine {' and '.join(COMMON_QUEUES)}; with "
+            f"{engine} the whole study is one job"
+        )
     project = _project(store)
     commands, repeat, usual = _commands(what, context.args, out, project)
     asked = {
@@ -89,10 +118,11 @@ def submit(
         repeat_when_signalled=repeat,
     )  # fmt: skip
     if dry_run:
-        text = _script(request)
+        text = _script(request, engine)
         print_json({"script": text}) if as_json else print_tables(text)
         return
-    job, number = _start(request, what, out, project)
+    stages = stage_resources(stage, request.resources)
+    job, number = _start(request, what, out, project, stages, worker_name)
     if as_json:
         print_json({"id": job.id, "queue_id": number, "folder": str(job.folder)})
         return
@@ -100,6 +130,7 @@ def submit(
         "local": "start interlith worker to run it",
         "slurm": f"Slurm job {number}",
         "fireworks": f"Fireworks {number}; start interlith worker --engine fireworks",
+        "remote": f"jobs {number}; start interlith worker --engine remote",
     }[engine]
     print_tables(f"{job.id}: {then}; interlith status shows how far it is")
 
@@ -118,18 +149,23 @@ def _request(name: str, **settings: Any) -> JobRequest:
         raise InputError(f"{first['loc'][-1]} {first['input']!r}: {first['msg']}") from error
 
 
-def _script(request: JobRequest) -> str:
-    """The batch script that a request would give."""
+def _script(request: JobRequest, engine: str = "slurm") -> str:
+    """The batch script, or with jobflow-remote the part of it that is ours."""
     from interlith.workflows.queue.jobs import Queue
     from interlith.workflows.queue.slurm import script
 
+    if engine == "remote":
+        from interlith.workflows.queue.remote import before_run
+
+        return before_run(request.resources)
     with TemporaryDirectory() as folder:
         return script(Queue(folder).add(request))
 
 
 def _start(
-    request: JobRequest, what: str, out: Path | None, project: Project
-) -> tuple[Job, str | None]:
+    request: JobRequest, what: str, out: Path | None, project: Project,
+    stages: Mapping[str, Resources], worker_name: str | None,
+) -> tuple[Job, str | None]:  # fmt: skip
     """Make the job and hand it to its engine; what is refused leaves no job behind."""
     from interlith.workflows.queue.slurm import submit as submit_to_slurm
 
@@ -140,8 +176,9 @@ def _start(
         number = None
         if request.engine == "slurm":
             number = submit_to_slurm(job)
-        elif request.engine == "fireworks":
-            number = _submit_to_fireworks(job, what, out, project)
+        elif request.engine in COMMON_QUEUES:
+            with redirect_stdout(sys.stderr):  # both log to stdout
+                number = submit_to_engine(job, what, out, project, stages, worker_name)
         started = True
         return job, number
     finally:
@@ -167,17 +204,23 @@ def worker(
     as_json: JsonOption = False,
 ) -> None:
     """Run the waiting jobs of this project, one after the other; start several to share them."""
+    _check_engine(engine, KNOWN_HERE)
     project = _project(store)
-    if engine == "fireworks":
+    if engine != "local":
         from interlith.workflows.queue.jobs import Resources
 
         asked = Resources(walltime=walltime, setup=_setup(setup))
-        with redirect_stdout(sys.stderr):  # FireWorks logs to stdout
-            count = _work_fireworks(project, asked, queue, most, fw_id)
+        with redirect_stdout(sys.stderr):  # both log to stdout
+            if engine == "remote":
+                count = work_remote(project, _queue(project), keep_waiting=wait)
+            else:
+                count = work_fireworks(
+                    project, asked, queue=queue, most=most, keep_waiting=wait, fw_id=fw_id
+                )
         if as_json:
             print_json({"ran": count, "queue": queue})
         else:
-            print_tables(f"{count} Fireworks were {'put into the queue' if queue else 'run'}")
+            print_tables(f"{count} jobs were {'put into the queue' if queue else 'run'}")
         return
     from interlith.workflows.queue.jobs import JobState
     from interlith.workflows.queue.worker import work
@@ -203,15 +246,20 @@ def status(
     from interlith.workflows.queue.jobs import ENDED
     from interlith.workflows.queue.reports import report_all
 
+    _check_engine(engine, KNOWN_HERE)
     project = _project(store)
-    if engine == "fireworks":
-        _show_fireworks(project, running, as_json)
-        return
-    found = [one.to_json() for one in report_all(_queue(project).jobs())]
+    if engine == "local":
+        found = [one.to_json() for one in report_all(_queue(project).jobs())]
+    else:
+        with redirect_stdout(sys.stderr):
+            found = engine_report(project, engine)
     if running:
         found = [one for one in found if one["status"] not in ENDED]
     if as_json:
         print_json(found)
+        return
+    if engine != "local":
+        print_tables(report_table(engine, found))
         return
     columns = ("job", "status", "where", "queue", "progress", "left", "attempts", "reason")
     print_tables(table(f"Jobs: {len(found)}", columns, [_status_cells(one) for one in found]))
@@ -220,6 +268,7 @@ def status(
 def why(
     job: Annotated[str, typer.Argument(help="Job, a part of its name, or its queue number.")],
     lines: Annotated[int, typer.Option(min=1, help="Lines of the log.")] = 20,
+    engine: EngineOption = "local",
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -227,7 +276,13 @@ def why(
     from interlith.store.credentials import redact
     from interlith.workflows.queue.reports import why as diagnose
 
-    found = diagnose(_queue(_project(store)).find(job), lines).to_json()
+    _check_engine(engine, KNOWN_HERE)
+    project = _project(store)
+    if engine == "local":
+        found = diagnose(_queue(project).find(job), lines).to_json()
+    else:
+        with redirect_stdout(sys.stderr):
+            found = engine_why(project, engine, job, lines).to_json()
     for part in ("log", "queue_output"):
         found[part] = [redact(line) for line in found[part]]
     for part in ("exception", "reason"):
@@ -250,9 +305,6 @@ def why(
 def retry(
     jobs: Annotated[list[str] | None, typer.Argument(help="Jobs; none = all that failed.")] = None,
     engine: EngineOption = "local",
-    lost_after: Annotated[
-        int, typer.Option(help="FireWorks: seconds without a sign of life.")
-    ] = 14400,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -260,12 +312,13 @@ def retry(
     from interlith.workflows.queue.worker import ended_badly
     from interlith.workflows.queue.worker import retry as retry_jobs
 
+    _check_engine(engine, KNOWN_HERE)
     project = _project(store)
-    if engine == "fireworks":
-        from interlith.store.launchpad import open_launchpad
-        from interlith.workflows.queue.fireworks import retry_failed
-
-        again = retry_failed(open_launchpad(project), lost_after_s=lost_after)
+    if engine != "local":
+        if jobs:
+            raise InputError(f"--engine {engine} runs all that failed or are lost; name no jobs")
+        with redirect_stdout(sys.stderr):
+            again = engine_retry(project, engine)
         print_json({"retried": again}) if as_json else print_tables(f"{len(again)} run again")
         return
     queue = _queue(project)
@@ -275,6 +328,11 @@ def retry(
         print_json({"retried": done})
     else:
         print_tables(*(done or ["nothing to retry: no job failed, was cancelled or lost"]))
+
+
+def _check_engine(engine: str, known: tuple[str, ...]) -> None:
+    if engine not in known:
+        raise InputError(f"--engine {engine} is not known; engines are {', '.join(known)}")
 
 
 def _project(store: Path | None) -> Project:
@@ -313,65 +371,6 @@ def _commands(
             f"{', '.join(RUNNABLE)}"
         )
     return ((what, *rest),), what == "assess", what
-
-
-def _submit_to_fireworks(job: Job, what: str, out: Path | None, project: Project) -> str:
-    """Put a study's flow, or a command, on the LaunchPad; ids of the Fireworks."""
-    from interlith.store.launchpad import open_launchpad
-
-    pad = open_launchpad(project)
-    from interlith.workflows.queue.fireworks import job_workflow, study_workflow
-
-    if not what.lower().endswith((".yaml", ".yml")):
-        made = job_workflow(job)
-    else:
-        from interlith.workflows.assess import AssessMaker, check_study
-        from interlith.workflows.study import load_study
-
-        study = load_study(Path(what))
-        check_study(study)
-        folder = (out or Path(f"{study.name}-results")).resolve()
-        flow = AssessMaker(work_folder=str(folder.parent)).make(study)
-        collect = ("results", "collect", flow.output.uuid, "--out", str(folder),
-                   "--store", str(project.folder))  # fmt: skip
-        job.rewrite(job.request().model_copy(update={"commands": (collect,)}))
-        made = study_workflow(flow, job, {"": job.request().resources})
-    numbers = sorted(pad.add_wf(made).values())
-    return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
-
-
-def _work_fireworks(
-    project: Project, asked: Resources, queue: str | None, most: int | None, fw_id: int | None
-) -> int:
-    from interlith.store.launchpad import open_launchpad
-
-    pad = open_launchpad(project)  # first: it names the job store, which jobflow reads on import
-    from interlith.workflows.queue.fireworks import fill_queue, queue_adapter, run_one, run_ready
-
-    place = project.folder / "launches"
-    if fw_id is not None:
-        return int(run_one(pad, fw_id))
-    if queue is not None:
-        return fill_queue(pad, queue_adapter(queue, project.folder, asked), place, most=most)
-    return run_ready(pad, place, most=most)
-
-
-def _show_fireworks(project: Project, running: bool, as_json: bool) -> None:
-    from interlith.store.credentials import redact
-    from interlith.store.launchpad import open_launchpad
-    from interlith.workflows.queue.fireworks import reports
-
-    found = [one.to_json() for one in reports(open_launchpad(project))]
-    if running:
-        found = [one for one in found if one["status"] not in ("completed", "failed", "cancelled")]
-    for one in found:
-        one["reason"] = None if one["reason"] is None else redact(one["reason"])
-    if as_json:
-        print_json(found)
-        return
-    columns = ("id", "name", "state", "host", "queue_id", "launches", "reason", "cure")
-    rows = [["" if one[n] is None else str(one[n]) for n in columns] for one in found]
-    print_tables(table(f"Fireworks: {len(found)}", columns, rows))
 
 
 def _setup(path: Path | None) -> tuple[str, ...]:

@@ -147,6 +147,7 @@ def collect(
     job: Annotated[str, typer.Argument(help="Id of the last job of a study's flow.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Result folder.")],
     store: StoreOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Results of a study that ran as a flow: from the job store into folder and database."""
     from interlith.report.output import check_writable, write_results
@@ -166,7 +167,11 @@ def collect(
     write_results(study, out, output["files"])
     with _open(project.folder) as database:
         stored = add_study(study, database, folder=out)
-    print_tables(f"{out}: {sum(one.new for one in stored)} records stored")
+    new = sum(one.new for one in stored)
+    if as_json:
+        print_json({"folder": str(out), "stored": new})
+        return
+    print_tables(f"{out}: {new} records stored")
 
 
 @app.command("export")

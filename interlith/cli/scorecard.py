@@ -51,6 +51,9 @@ def scorecard(
     diffusion: Annotated[
         list[Path] | None, typer.Option(help="Records of `interlith diffusion --json`.")
     ] = None,
+    band_edges: Annotated[
+        list[Path] | None, typer.Option(help="Line-ups of levels with Li metal by DFT, as JSON.")
+    ] = None,
     reference: ReferenceOption = "default",
     scheme: SchemeOption = None,
     exclude: ExcludeOption = None,
@@ -60,6 +63,7 @@ def scorecard(
     as_json: JsonOption = False,
 ) -> None:
     """Everything that can be computed of electrolytes, beside what the literature has."""
+    from interlith.analysis.band_edges import LineUpRecord
     from interlith.analysis.diffusion_results import DiffusionRecord
     from interlith.analysis.hull import Hull
     from interlith.analysis.moduli import ElasticRecord
@@ -75,6 +79,7 @@ def scorecard(
         elastic=tuple(_read(path, ElasticRecord) for path in elastic or ()),
         thermal_records=tuple(_read(path, ThermalRecord) for path in thermal_file or ()),
         diffusion=tuple(_read(path, DiffusionRecord) for path in diffusion or ()),
+        band_edges=tuple(_read(path, LineUpRecord) for path in band_edges or ()),
         folder=out,
     )
     energies = reference_from(

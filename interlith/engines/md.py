@@ -11,7 +11,9 @@
 A folder is one run: ``trajectory.h5`` (H5MD), ``checkpoint`` and the one before, ``progress.json``,
 ``record.json``. Calling :func:`run_md` again goes on from the checkpoint: the trajectory is cut to
 the frames that the checkpoint knows, and the steps after it are done again, the same. To make them
-the same, the calculator forgets its neighbour lists at every checkpoint.
+the same, the calculator forgets its neighbour lists at every checkpoint. Told to stop (SIGUSR1, as
+before a walltime) a run goes on to its next regular checkpoint if that takes ten seconds at most,
+or what ``INTERLITH_GRACE_S`` says.
 """
 
 from __future__ import annotations
@@ -134,6 +136,7 @@ class _Run:
         self.step, self.earlier_s, self.earlier_force_s = 0, 0.0, 0.0
         self._progress, self._shown = progress, 0.0
         self._begun: float | None = None  # the clock runs while stepping
+        self._irregular: list[int] = []  # steps of checkpoints between the regular ones
         self._saved_at = -1
         if settings.velocities == "draw":
             draw_velocities(self.atoms, settings.temperature_k, self.random)
@@ -164,11 +167,15 @@ class _Run:
             trip = self._look()
             if trip is not None:
                 return "stopped", *self._give_up(trip)
-            if signals.caught is not None or self.step % settings.checkpoint_every == 0:
+            regular = self.step % settings.checkpoint_every == 0
+            # told to end it goes on to a regular checkpoint if it can: one in between would make
+            # neighbour lists anew where a run without a break does not, and sums in another order
+            if regular or time.monotonic() > signals.leave_by:
+                self._irregular += [] if regular or self.step == settings.steps else [self.step]
                 self.checkpoint()
             if time.monotonic() - self._shown > PROGRESS_EVERY_S:
                 self._show()
-            if signals.caught is not None and self.step < settings.steps:
+            if signals.caught is not None and self._saved_at == self.step < settings.steps:
                 return "interrupted", None, f"{signals.caught} at step {self.step}; run again"
         if self._saved_at != self.step:
             self.checkpoint()
@@ -188,6 +195,7 @@ class _Run:
             "statistics": self.statistics.state(),
             "wall_s": self.wall_s,
             "force_s": self.force_s,
+            "irregular": self._irregular,
         }
         arrays = {
             "positions": self.atoms.positions,
@@ -224,7 +232,7 @@ class _Run:
             wall_s=wall_s,
             ns_per_day=self._ns_per_day() or None,
             fraction_outside_forces=max(0.0, 1 - force_s / wall_s) if wall_s > 0 else None,
-            notes=tuple(self.notes),
+            notes=(*self.notes, *_on_irregular(self._irregular)),
             provenance=provenance(seed=self.settings.seed, wall_time_s=wall_s),
         )
         write_small(self.folder / "record.json", record)
@@ -330,6 +338,7 @@ class _Run:
         self.random.bit_generator.state = facts["random"]
         self.statistics = RunningStatistics(**facts["statistics"])
         self.earlier_s, self.earlier_force_s = facts["wall_s"], facts["force_s"]
+        self._irregular = list(facts.get("irregular", ()))
         self.atoms.calc.reset()
         if facts["settings"] != self.settings.to_json():
             self.writer.describe({"settings": self.settings.to_json()})
@@ -366,6 +375,15 @@ class _Run:
             frames=self.writer.frames,
             time_step_fs=self.settings.timestep_fs * self.settings.frame_every,
         )
+
+
+def _on_irregular(steps: list[int]) -> list[str]:
+    if not steps:
+        return []
+    return [
+        f"checkpoints between the regular ones at steps {', '.join(map(str, steps))}: since then "
+        "equal to a run without a break up to rounding"
+    ]
 
 
 def _say(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from interlith.analysis.atmosphere import AirReaction, AtmosphereRecord, GasRelease
 from interlith.analysis.study_results import StudyResults
+from interlith.report.commands import made_from_hull
 from interlith.report.elements import (
     Content,
     Html,
@@ -12,7 +13,7 @@ from interlith.report.elements import (
     formulas,
     milli,
     number,
-    section,
+    part,
     table,
     tag,
     wide,
@@ -22,7 +23,10 @@ from interlith.report.elements import (
 def air(results: StudyResults) -> Html:
     """Answer what air does."""
     parts = [_atmosphere(record) for record in results.atmosphere]
-    return section("air", "Air and moisture", *(parts or [tag("p", "Not assessed.")]))
+    made_by = made_from_hull(results, None) if results.atmosphere else None
+    shown = parts or [tag("p", "Not assessed.")]
+    note = tag("p", made_by, class_="soft") if made_by else None
+    return part("air", "Air and moisture", *shown, note)
 
 
 def _atmosphere(record: AtmosphereRecord) -> Html:
@@ -48,7 +52,7 @@ def _atmosphere(record: AtmosphereRecord) -> Html:
     releases = [_release_row(r) for r in (*record.releases, *record.releases_after_lithium)]
     columns = ("With", "Energy", "Reaction", "Toxic products")
     return Html(
-        tag("h3", formula(record.formula))
+        tag("h4", formula(record.formula))
         + bullets(lines)
         + table(f"Lowest-energy products; {where}", columns, closed)
         + (

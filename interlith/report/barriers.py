@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from interlith.analysis.barriers import BarrierSummary, HopProfile
-from interlith.report.elements import Content, bullets, figure, formula, number, table, tag
-from interlith.report.svg import drawing_style, to_drawing
+from interlith.analysis.study_results import StudyResults
+from interlith.report import tables
+from interlith.report.commands import barrier_command, crystal, made, potential_engine, stage
+from interlith.report.elements import (
+    Content,
+    Html,
+    bullets,
+    figure,
+    formula,
+    number,
+    table,
+    tag,
+)
+from interlith.report.svg import curve_colours, drawing_style, to_drawing
 from interlith.report.transport import png_of
 
 if TYPE_CHECKING:
@@ -17,9 +27,15 @@ if TYPE_CHECKING:
 COLUMNS = ("Hop", "Length", "Like it", "Forward", "Reverse", "Status")
 
 
-def barriers(records: tuple[BarrierSummary, ...]) -> list[Content]:
+def barriers(results: StudyResults) -> list[Content]:
     """Tables and profiles; nothing where the study asked for none."""
-    return [part for place, record in enumerate(records) for part in _one(record, place)]
+    asked = stage(results, "barriers")
+    pieces: list[Content] = []
+    for place, record in enumerate(results.barriers):
+        command = barrier_command(asked, crystal(results, record.formula))
+        engine = f"nudged elastic bands with {potential_engine(record.potential)}"
+        pieces += _one(record, place, made(command, engine))
+    return pieces
 
 
 def profile_png(record: BarrierSummary) -> bytes | None:
@@ -27,7 +43,7 @@ def profile_png(record: BarrierSummary) -> bytes | None:
     return png_of(lambda: _figure(record)) if _drawable(record) else None
 
 
-def _one(record: BarrierSummary, place: int) -> list[Content]:
+def _one(record: BarrierSummary, place: int, how: Html) -> list[Content]:
     rows: list[list[Content]] = [
         [
             hop.label,
@@ -42,16 +58,22 @@ def _one(record: BarrierSummary, place: int) -> list[Content]:
     drawing = None
     if _drawable(record):
         with drawing_style():
-            made, alt = _figure(record)
-            drawing = to_drawing(made, f"barriers-{place}", "Energy along the hops", alt)
+            shown, alt = _figure(record)
+            drawn = tables.profiles(_drawable(record))
+            drawing = to_drawing(shown, f"barriers-{place}", "Energy along the hops", alt, drawn)
     lines: list[Content] = [record.note]
     if record.hops_left_out:
         lines.append(f"{record.hops_left_out} longer hops were not looked at.")
     return [
-        tag("h3", "Single hops in ", formula(record.formula), f", {record.potential['name']}"),
+        tag("h4", "Single hops in ", formula(record.formula), f", {record.potential['name']}"),
         bullets(lines),
         table("Migration barriers by nudged elastic bands", COLUMNS, rows),
-        figure(drawing, "Energy along each path; a dot is an image, dashed did not converge."),
+        figure(
+            drawing,
+            "Energy along each path (eV, Å); a dot is an image, dashed did not converge. The "
+            "error of the potential is not in it; see How sure are we?",
+            how,
+        ),
     ]
 
 
@@ -60,13 +82,12 @@ def _drawable(record: BarrierSummary) -> list[HopProfile]:
 
 
 def _figure(record: BarrierSummary) -> tuple[Figure, str]:
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(6.4, 4.2), layout="constrained")
-    axes = made.add_subplot()
+    shown = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = shown.add_subplot()
     hops = _drawable(record)
-    colours = mpl.colormaps["viridis"](np.linspace(0.05, 0.8, max(len(hops), 1)))
+    colours = curve_colours(len(hops))
     for colour, hop in zip(colours, hops, strict=True):
         line = "-" if hop.converged else "--"
         axes.plot(
@@ -77,4 +98,4 @@ def _figure(record: BarrierSummary) -> tuple[Figure, str]:
     axes.grid()
     axes.legend()
     highest = max(max(hop.energies_ev) for hop in hops)
-    return made, (f"Energy along {len(hops)} hops in {record.formula}, at most {highest:.2f} eV.")
+    return shown, (f"Energy along {len(hops)} hops in {record.formula}, at most {highest:.2f} eV.")

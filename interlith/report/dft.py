@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from interlith.analysis.dft_results import ContactCorrection, DftResults
 from interlith.analysis.study_results import StudyResults
-from interlith.report.elements import Content, Html, bullets, formula, number, section, table, tag
+from interlith.report.elements import Content, Html, bullets, formula, number, part, table, tag
 
 
 def dft(results: StudyResults) -> Html:
     """Answer what DFT adds; nothing where the study did not ask."""
     if not results.dft:
         return Html("")
-    return section(
-        "dft", "What does DFT add?", *(part for one in results.dft for part in _one(one))
-    )
+    pieces = [piece for one in results.dft for piece in _one(one)]
+    return part("dft", "What does DFT add?", *pieces)
 
 
 def _one(record: DftResults) -> list[Content]:

@@ -16,6 +16,7 @@ from interlith.analysis.reactions import ReactionRecord
 from interlith.analysis.study_results import Component, Interface
 from interlith.analysis.windows import LadderStep, WindowRecord, WindowSigma
 from interlith.formatting import format_value, with_subscript_characters
+from interlith.report import tables
 from interlith.report.svg import (
     BLUE,
     GREEN,
@@ -90,7 +91,8 @@ def window_bars(
         if cathode is not None:
             low, high = cathode[1]
             alt += f" Shaded: the range of {cathode[0]}, {low:g} to {high:g} V."
-        return to_drawing(figure, "windows", "Stability windows of all components", alt)
+        title = "Stability windows of all components"
+        return to_drawing(figure, "windows", title, alt, tables.windows(shown))
 
 
 def _name_bar(axes: Axes, place: int, component: Component) -> None:
@@ -232,7 +234,12 @@ def ladder_plot(window: WindowRecord) -> Drawing | None:
         axes.grid()
         _ladder_words(words, steps, axes.get_ylim())
         alt = f"Decomposition steps of {window.formula}. " + " ".join(map(_step_words, steps))
-        return to_drawing(figure, "ladder", f"Decomposition ladder of {window.formula}", alt)
+        title = f"Decomposition ladder of {window.formula}"
+        return to_drawing(figure, "ladder", title, alt, _ladder_data(window))
+
+
+def _ladder_data(window: WindowRecord) -> str:
+    return tables.ladders([Component(role="electrolyte", formula=window.formula, window=window)])
 
 
 def _plateaus(steps: Sequence[LadderStep]) -> list[tuple[float, float, float]]:
@@ -320,12 +327,14 @@ def reaction_curves(interfaces: Sequence[Interface], name: str, title: str) -> D
         for place in range(max(0, len(interfaces) - columns), len(interfaces)):
             grid.flat[place].tick_params(labelbottom=True)
         middle = (0.55 + (height - 0.3)) / 2 / height
-        figure.text(0.55, 0.1 / height, "atomic fraction of the first material", ha="center")
+        used = [axes.get_position() for axes in grid.flat[: min(len(interfaces), columns)]]
+        centre = (used[0].x0 + used[-1].x1) / 2
+        figure.text(centre, 0.1 / height, "atomic fraction of the first material", ha="center")
         figure.text(
             0.02, middle, "reaction energy (meV/atom)", rotation=90, ha="center", va="center"
         )
         alt = f"{title}. " + " ".join(_pair_words(i.closed) for i in interfaces)
-        return to_drawing(figure, name, title, alt)
+        return to_drawing(figure, name, title, alt, tables.mixing_lines(interfaces))
 
 
 def _reaction_curve(axes: Axes, interface: Interface) -> None:
@@ -342,15 +351,20 @@ def _reaction_curve(axes: Axes, interface: Interface) -> None:
         axes.text(0.5, 0.5, "no reaction", transform=axes.transAxes, ha="center", va="center")
         return
     x, y = reaction.mixing_fraction_a, 1000 * reaction.energy_ev_per_atom
-    axes.plot([x], [y], marker="o", color=VERMILLION, markersize=6)
+    sigma = None if reaction.sigma_ev_per_atom is None else 1000 * reaction.sigma_ev_per_atom
+    axes.errorbar(x, y, yerr=sigma, marker="o", color=VERMILLION, markersize=6, ecolor=INK)
     side = "left" if x < 0.25 else "right" if x > 0.75 else "center"
-    text = format_value(y, None, "meV/atom").removesuffix(" meV/atom").replace("-", "−")
-    axes.annotate(text, (x, y), (0, -6), textcoords="offset points", ha=side, va="top", fontsize=9)
+    text = format_value(y, sigma, "meV/atom").removesuffix(" meV/atom").replace("-", "−")
+    below = y - (sigma or 0.0)
+    axes.annotate(
+        text, (x, below), (0, -6), textcoords="offset points", ha=side, va="top", fontsize=9
+    )
 
 
 def _pair_words(reaction: ReactionRecord) -> str:
     pair = f"{reaction.a} with {reaction.b}"
     if reaction.mixing_fraction_a is None:
         return f"{pair}: no reaction."
-    energy = format_value(1000 * reaction.energy_ev_per_atom, None, "meV/atom")
+    sigma = None if reaction.sigma_ev_per_atom is None else 1000 * reaction.sigma_ev_per_atom
+    energy = format_value(1000 * reaction.energy_ev_per_atom, sigma, "meV/atom")
     return f"{pair}: {energy} at a fraction of {reaction.mixing_fraction_a:.2f}."

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from interlith.analysis.study_results import Interface, StudyResults
 from interlith.analysis.windows import WindowRecord
+from interlith.report.commands import made_from_hull, react_command, window_command
 from interlith.report.elements import (
     MOST_ROWS,
     Content,
@@ -14,16 +15,17 @@ from interlith.report.elements import (
     figure,
     formula,
     left_out,
+    markup,
     middle,
     milli,
     number,
-    section,
+    part,
     table,
     tag,
     wide,
 )
 from interlith.report.figures import ladder_plot, reaction_curves
-from interlith.report.readings import electrolyte_of
+from interlith.report.readings import contacts, electrolyte_of
 
 
 def formation(results: StudyResults) -> Html:
@@ -31,16 +33,22 @@ def formation(results: StudyResults) -> Html:
     electrolyte = electrolyte_of(results)
     parts: list[Content] = []
     if electrolyte is not None and electrolyte.window is not None:
-        parts += _ladder(electrolyte.window)
-    contacts = [i for i in results.interfaces if "coating" not in (i.role_a, i.role_b)]
-    parts += [_contact(interface) for interface in contacts]
-    parts += _curves(results.interfaces)
+        parts += _ladder(results, electrolyte.window)
+    parts += [_contact(results, interface) for interface in contacts(results)]
     if results.interfaces:
-        parts += [_closed_table(results.interfaces), _open_table(results.interfaces)]
-    return section("forms", "What forms?", *parts)
+        parts.append(
+            part(
+                "reactions",
+                "Every reaction",
+                *_curves(results),
+                _closed_table(results.interfaces),
+                _open_table(results.interfaces),
+            )
+        )
+    return markup(parts)
 
 
-def _ladder(window: WindowRecord) -> list[Html]:
+def _ladder(results: StudyResults, window: WindowRecord) -> list[Html]:
     rows: list[list[Content]] = [
         [
             number(step.voltage_v, None, "V"),
@@ -53,16 +61,18 @@ def _ladder(window: WindowRecord) -> list[Html]:
     picture = figure(
         ladder_plot(window),
         "Each plateau is a voltage at which the material changes; its products are named "
-        "beside it. Orange: Li leaves; blue: Li is taken up.",
+        "beside it. Orange: Li leaves; blue: Li is taken up. The "
+        "uncertainty of a step is about that of the window's limits.",
+        made_from_hull(results, window_command(results, [window.formula])),
     )
     if not rows:
         return [tag("p", formula(window.formula), " has no step in the voltage range.")]
-    heading = tag("h3", formula(window.formula), " step by step")
     columns = ("Voltage vs Li/Li⁺", "Direction", "Reaction", "What it means for growth")
-    return [heading, picture, table("Decomposition ladder, balanced reactions", columns, rows)]
+    listed = table("Decomposition ladder, balanced reactions", columns, rows)
+    return [part("ladder", [formula(window.formula), " step by step"], picture, listed)]
 
 
-def _contact(interface: Interface) -> Html:
+def _contact(results: StudyResults, interface: Interface) -> Html:
     closed = interface.closed
     energy = number(milli(closed.energy_ev_per_atom), milli(closed.sigma_ev_per_atom), "meV/atom")
     lines: list[Content] = [["Reaction energy, nothing exchanged with outside: ", energy]]
@@ -82,36 +92,53 @@ def _contact(interface: Interface) -> Html:
     if found is not None:
         word = tag("strong", found.interphase_class)
         lines.append(["Interphase: ", word, " – ", formula(found.reason)])
-    return Html(
-        tag("h3", formula(interface.a), " | ", formula(interface.b), " (", interface.role_a, ")")
-        + tag("p", formula(closed.reaction), class_="reaction")
-        + bullets(lines)
+    return part(
+        f"contact-{interface.role_a}",
+        [formula(interface.a), " | ", formula(interface.b), " (", interface.role_a, ")"],
+        tag("p", formula(closed.reaction), class_="reaction"),
+        bullets(lines),
+        tag(
+            "p",
+            made_from_hull(results, react_command(results, interface.a, interface.b)),
+            class_="soft",
+        ),
     )
 
 
-def _curves(interfaces: Sequence[Interface]) -> list[Html]:
+def _curves(results: StudyResults) -> list[Html]:
     """One figure for each neighbour that coatings meet, and one for the bare contacts."""
     groups: dict[tuple[str, str], list[Interface]] = {}
-    for interface in interfaces:
+    for interface in results.interfaces:
         bare = "coating" not in (interface.role_a, interface.role_b)
         neighbour = ("electrodes", "") if bare else (interface.role_b, interface.b)
         groups.setdefault(neighbour, []).append(interface)
-    made = []
-    for i, ((role, other), members) in enumerate(groups.items()):
+    drawn: list[Html] = []
+    for (role, other), members in groups.items():
         title = f"Coatings with {other}, the {role}" if other else "Electrodes with the electrolyte"
-        drawing = reaction_curves(members[:30], f"curves-{i}", title)
-        made.append(
+        drawing = reaction_curves(members[:30], f"reactions-{role}", title)
+        drawn.append(
             figure(
                 drawing,
                 [
                     formula(title) if other else title,
                     ". Energy along the mixing line; dots are balanced reactions, the "
                     "orange one is the strongest. One energy scale for all panels.",
+                    " The strongest has its standard uncertainty."
+                    if any(m.closed.sigma_ev_per_atom is not None for m in members)
+                    else None,
                     f" The first 30 of {len(members)}." if len(members) > 30 else None,
                 ],
+                made_from_hull(results, _pairs_command(results, members)),
             )
         )
-    return made
+    return drawn
+
+
+def _pairs_command(results: StudyResults, members: Sequence[Interface]) -> str:
+    """The command of the first pair; the others are asked for in the same way."""
+    first = members[0]
+    command = react_command(results, first.a, first.b)
+    return command if len(members) == 1 else f"{command}  # and so for each pair"
 
 
 def _pair(interface: Interface) -> Html:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from interlith.analysis.insertion_voltages import CalculatedTopotactic
 from interlith.analysis.study_results import StudyResults
 from interlith.report.barriers import barriers
-from interlith.report.elements import Content, Html, bullets, formula, number, section, table, tag
+from interlith.report.elements import Content, Html, bullets, formula, number, part, table, tag
 
 COLUMNS = ("Content", "Average voltage", "Step voltage", "Spread of arrangements", "Framework")
 
@@ -14,15 +14,15 @@ def insertion(results: StudyResults) -> Html:
     """Answer how much Li goes in and out; nothing where the study did not ask."""
     if not results.topotactic:
         return Html("")
-    parts = [part for record in results.topotactic for part in _one(record)]
-    return section("inserts", "How much Li does the framework take?", *parts)
+    parts = [piece for record in results.topotactic for piece in _one(record)]
+    return part("inserts", "How much Li does the framework take?", *parts)
 
 
 def hops(results: StudyResults) -> Html:
     """Answer how hard single hops are; nothing where the study did not ask."""
     if not results.barriers:
         return Html("")
-    return section("hops", "How hard is a single hop?", *barriers(results.barriers))
+    return part("hops", "Single hops", *barriers(results))
 
 
 def _one(record: CalculatedTopotactic) -> list[Content]:
@@ -46,7 +46,7 @@ def _one(record: CalculatedTopotactic) -> list[Content]:
     ]
     lines += [f"{record.status}: {record.reason}"] if record.reason else []
     return [
-        tag("h3", formula(record.formula), f", {record.potential['name']}"),
+        tag("h4", formula(record.formula), f", {record.potential['name']}"),
         bullets([*lines, record.uncertainty]),
         table("Contents with the framework kept, by relaxation", COLUMNS, rows),
     ]

@@ -7,11 +7,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from interlith.analysis.study_results import StudyResults
 from interlith.errors import OutputError
-from interlith.report.html import render
+from interlith.report.html import Report, compose
+from interlith.report.tables import data_files
+from interlith.report.views import View, views_of
 
 MARKER = "results.json"
 
@@ -47,6 +49,9 @@ def write_results(
 ) -> None:
     """Write ``results.json``, ``report.html`` and further files, replacing an earlier result.
 
+    Every figure goes to ``figures`` (SVG, PNG, CSV), every table to ``data`` (CSV), and a picture
+    of each structure beside its file.
+
     Everything is written into a new folder beside the target first, so that a full disk leaves
     the earlier result untouched and no half-written one.
 
@@ -64,8 +69,10 @@ def write_results(
         ) from error
     try:
         _write(fresh / MARKER, json.dumps(results.to_json(), indent=1, allow_nan=False))
-        _write(fresh / "report.html", render(results))
-        for name, content in (files or {}).items():
+        views = views_of(results, files or {}, folder.parent)
+        report = compose(results, views)
+        _write(fresh / "report.html", report.page)
+        for name, content in (dict(files or {}) | _further(results, views, report)).items():
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             _write(fresh / name, content)
         fresh.chmod(0o755)
@@ -77,6 +84,43 @@ def write_results(
         ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def write_page(report: Report, path: Path, folder: str) -> None:
+    """Write a page, and its figures into a folder beside it.
+
+    Raises
+    ------
+    OutputError
+        If they cannot be written.
+    """
+    files = {f"{folder}/{n}": c for d in report.figures for n, c in d.files().items()}
+    try:
+        for name, content in files.items():
+            (path.parent / name).parent.mkdir(parents=True, exist_ok=True)
+            _write(path.parent / name, content)
+        fresh = path.with_name(f".{path.name}.new")
+        _write(fresh, report.page)
+        fresh.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path} ({error.strerror or error}); choose another place with --out"
+        ) from error
+
+
+def _further(results: StudyResults, views: list[View], report: Report) -> dict[str, str | bytes]:
+    """Pictures of the structures, figures for papers, tables; by path in the folder."""
+    pictures = {view.name: view.picture for view in views if view.group == "built"}
+    found: dict[str, str | bytes] = {}
+    for search in results.structures:
+        for cell in search.candidates:
+            path = next((p for p in cell.files.values() if p.endswith(".extxyz")), "")
+            still = pictures.get(PurePosixPath(path).stem)
+            if still:
+                found[str(PurePosixPath(path).with_suffix(".png"))] = still
+    for drawing in report.figures:
+        found |= {f"figures/{name}": content for name, content in drawing.files().items()}
+    return found | {f"data/{name}": text for name, (text, _) in data_files(results).items()}
 
 
 def _write(path: Path, content: str | bytes) -> None:

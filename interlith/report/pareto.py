@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from interlith.analysis.coatings import CoatingRow, ScreenRecord
+from interlith.report import tables
 from interlith.report.figures import WIDTH_IN, label
 from interlith.report.svg import BLUE, GREEN, INK, VERMILLION, Drawing, drawing_style, to_drawing
 
@@ -68,7 +69,8 @@ def coating_plot(screen: ScreenRecord) -> Drawing | None:
             f"Reaction energy of each coating with {screen.electrolyte} and {screen.cathode}; "
             "closer to zero is better. "
         ) + " ".join(_row_words(row) for row in rows[:MOST_LABELS])
-        return to_drawing(figure, "coatings", "Coatings between electrolyte and cathode", alt)
+        title = "Coatings between electrolyte and cathode"
+        return to_drawing(figure, "coatings", title, alt, tables.coatings(rows))
 
 
 def _limits(axes: Axes, rows: Sequence[CoatingRow], threshold: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interlith.analysis.study_results import Component, StudyResults
+from interlith.analysis.study_results import Component, Interface, StudyResults
 from interlith.analysis.windows import WindowRecord
 from interlith.report.elements import Html, number
 from interlith.report.figures import CathodeRange
@@ -35,3 +35,13 @@ def stable_between(window: WindowRecord, low: float, high: float) -> bool:
     """Whether the window holds a range of voltages."""
     reduction, oxidation = window.reduction_potential_v, window.oxidation_potential_v
     return (reduction is None or reduction <= low) and (oxidation is None or oxidation >= high)
+
+
+def contacts(results: StudyResults) -> list[Interface]:
+    """Electrodes with the electrolyte, without coatings."""
+    return [i for i in results.interfaces if "coating" not in (i.role_a, i.role_b)]
+
+
+def number_failed(results: StudyResults) -> int:
+    """Parts of the study without an answer."""
+    return len(results.failures) + (len(results.coatings.failures) if results.coatings else 0)

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 def regional_png(runs: Sequence[RegionalRun]) -> bytes | None:
     """Diffusivity of each region or depth as a PNG; None where no part has one."""
     shown = [run for run in runs if any(row.self_diffusivity_cm2_s for row in run.rows)]
-    return png_of(lambda: _figure(shown)) if shown else None
+    return png_of(lambda: regional_figure(shown)) if shown else None
 
 
-def _figure(runs: Sequence[RegionalRun]) -> tuple[Figure, str]:
+def regional_figure(runs: Sequence[RegionalRun]) -> tuple[Figure, str]:
+    """One row of points for each run, and what it shows in words; call it in a drawing style."""
     from matplotlib.figure import Figure
 
     made = Figure(figsize=(6.4, 2.6 * len(runs) + 0.6), layout="constrained")

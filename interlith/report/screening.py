@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from interlith.analysis.coatings import CoatingRow, ScreenRecord
 from interlith.analysis.study_results import StudyResults
+from interlith.report.commands import made_from_hull, screen_command
 from interlith.report.elements import (
     MOST_ROWS,
     Content,
@@ -12,10 +13,10 @@ from interlith.report.elements import (
     figure,
     formula,
     left_out,
+    markup,
     middle,
     milli,
     number,
-    section,
     table,
     tag,
     verdict,
@@ -35,7 +36,7 @@ def coatings(results: StudyResults) -> Html:
     """Answer which coating: counts, plot, table with every criterion."""
     screen = results.coatings
     if screen is None:
-        return section("coating", "Which coating?", tag("p", "No coating was screened."))
+        return tag("p", "No coating was screened.")
     limit = 1000 * screen.criteria.max_reaction_ev_per_atom
     low, high = screen.criteria.voltage_range_v
     above = 1000 * screen.criteria.max_energy_above_hull_ev_per_atom
@@ -48,18 +49,21 @@ def coatings(results: StudyResults) -> Html:
         [CRITERIA_WORDS.get(count.step, count.step), str(count.left)] for count in screen.counts
     ]
     failures = [[formula(f.coating), f": {f.reason}"] for f in screen.failures]
-    return section(
-        "coating",
-        "Which coating?",
-        tag("p", rules),
-        table("Candidates left after each step", ("Step", "Left"), counts),
-        figure(
-            coating_plot(screen),
-            "Upper right is best. A filled marker passes every criterion of the table, a hollow "
-            "one fails at least one; green: both reactions within the limit.",
-        ),
-        _coating_table(screen),
-        [tag("h3", "Could not be judged"), bullets(failures)] if failures else None,
+    return markup(
+        [
+            tag("p", rules),
+            table("Candidates left after each step", ("Step", "Left"), counts),
+            figure(
+                coating_plot(screen),
+                "Energy released at the strongest mixture with either neighbour, meV per atom; "
+                "upper right is best. A filled marker passes every criterion of the table, a "
+                "hollow one fails at least one; green: both reactions within the limit. "
+                "Uncertainties of these energies stand with each reaction under What forms?",
+                made_from_hull(results, screen_command(results)),
+            ),
+            _coating_table(screen),
+            [tag("h3", "Could not be judged"), bullets(failures)] if failures else None,
+        ]
     )
 
 

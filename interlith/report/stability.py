@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from interlith.analysis.study_results import Component, StudyResults
 from interlith.analysis.windows import Decomposition, DecompositionEnergy, WindowRecord
+from interlith.report.commands import made_from_hull, window_command
 from interlith.report.elements import (
     Content,
     Html,
@@ -13,10 +14,10 @@ from interlith.report.elements import (
     figure,
     formula,
     formulas,
+    markup,
     middle,
     milli,
     number,
-    section,
     table,
     tag,
 )
@@ -34,19 +35,30 @@ def stability(results: StudyResults) -> Html:
     columns += ["Below, it becomes", "Above, it becomes", "Energy above hull"]
     rows = [_window_row(component, cathode) for component in results.components]
     topotactic = [c.window for c in results.components if c.window and c.window.topotactic]
-    return section(
-        "stable",
-        "Is it stable?",
-        figure(
-            window_bars(results.components, cathode),
-            "Between its two limits a material neither takes up nor releases Li. An arrow "
-            "marks a material whose limit is beyond the axis or that has none.",
-        ),
-        table("Stability windows, V vs Li/Li⁺, energy above hull set to zero", columns, rows),
-        bullets(note for c in results.components if (note := _window_note(c))),
-        _decomposition_energies(results.components),
-        bullets(_topotactic(window) for window in topotactic),
+    named = [c.formula for c in results.components if c.window is not None]
+    how = made_from_hull(results, window_command(results, named))
+    return markup(
+        [
+            figure(
+                window_bars(results.components, cathode),
+                "Voltage between whose limits a material neither takes up nor releases Li; "
+                f"{_uncertainty(results)}. An arrow marks a material whose limit is beyond the "
+                "axis or that has none.",
+                how,
+            ),
+            table("Stability windows, V vs Li/Li⁺, energy above hull set to zero", columns, rows),
+            bullets(note for c in results.components if (note := _window_note(c))),
+            _decomposition_energies(results.components),
+            bullets(_topotactic(window) for window in topotactic),
+        ]
     )
+
+
+def _uncertainty(results: StudyResults) -> str:
+    stated = any(c.window is not None and c.window.sigma is not None for c in results.components)
+    if stated:
+        return "whiskers and ± are one standard uncertainty, from the energies of the set"
+    return "no uncertainty is drawn, since the reference set states none"
 
 
 def _window_row(component: Component, cathode: CathodeRange | None) -> list[Content]:

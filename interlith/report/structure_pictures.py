@@ -207,7 +207,7 @@ def _figure(scene: _Scene, title: str) -> Figure:
         tall = float(np.clip(scale * spans[2], 2.5, 8.0)) + 1.7
         figure = Figure(figsize=(9.0, tall), layout="constrained", facecolor=PAPER)
         panels = figure.subplots(1, 2, width_ratios=[spans[0], spans[1]])
-    colours = _region_colours(scene.regions)
+    colours = region_colours(scene.regions)
     drawn = _with_face_copies(scene)
     for panel, across, along in zip(panels, (0, 1), (1, 0), strict=True):
         _panel(panel, drawn, corners, across, along, lying, colours)
@@ -294,7 +294,7 @@ def _paler(colour: FloatArray, share: float) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _region_colours(regions: Sequence[str] | None) -> dict[str, str]:
+def region_colours(regions: Sequence[str] | None) -> dict[str, str]:
     """The report's colours for the layers of a cell; others get those that are left."""
     from interlith.report.svg import BLUE, GREEN, PURPLE, VERMILLION
 

@@ -11,15 +11,18 @@ import numpy as np
 
 from interlith.analysis.diffusion_results import DiffusionRecord, MsdCurve
 from interlith.analysis.study_results import StudyResults
-from interlith.formatting import format_value, two_digits
+from interlith.formatting import two_digits
+from interlith.report import tables
+from interlith.report.commands import diffusion_command, made, potential_engine, stage
 from interlith.report.elements import (
     Content,
     Html,
     bullets,
     figure,
     formula,
+    markup,
     number,
-    section,
+    part,
     table,
     tag,
 )
@@ -28,10 +31,13 @@ from interlith.report.svg import (
     INK,
     VERMILLION,
     Drawing,
+    curve_colours,
     drawing_style,
     logarithmic,
     to_drawing,
 )
+from interlith.report.viewer import viewer
+from interlith.report.views import View
 from interlith.units import BOLTZMANN_EV_PER_K
 
 if TYPE_CHECKING:
@@ -45,12 +51,25 @@ ROOM_K = 300.0
 
 def transport(results: StudyResults) -> Html:
     """Answer whether Li moves; nothing where the study ran no dynamics."""
-    if not results.diffusion:
-        return Html("")
     parts: list[Content] = []
     for place, record in enumerate(results.diffusion):
-        parts += _material(record, place)
-    return section("moves", "Does Li still move?", *parts)
+        name = "analysed trajectories" if record.potential is None else record.potential["name"]
+        title: Content = [formula(record.formula), f", {name}"]
+        parts.append(part(f"moves-{place}", title, *_material(results, record, place)))
+    return markup(parts)
+
+
+def transport_views(results: StudyResults, views: Sequence[View]) -> Html:
+    """Frames of the dynamics to play, where the trajectories are at hand."""
+    shown = [view for view in views if view.group == "moves"]
+    engines = ", ".join({potential_engine(record.potential) for record in results.diffusion})
+    return viewer(
+        "moves-3d",
+        shown,
+        "Frames of the hottest run whose framework held, evenly chosen, wrapped into the cell "
+        "(dark lines). Times are from the start of the run.",
+        made(None, engines) if shown else None,
+    )
 
 
 def msd_png(record: DiffusionRecord) -> bytes:
@@ -63,7 +82,7 @@ def arrhenius_png(record: DiffusionRecord) -> bytes | None:
     return png_of(lambda: _arrhenius_figure(record)) if _points(record) else None
 
 
-def _material(record: DiffusionRecord, place: int) -> list[Content]:
+def _material(results: StudyResults, record: DiffusionRecord, place: int) -> list[Content]:
     fit = record.arrhenius
     lines: list[Content] = []
     if fit is None:
@@ -95,26 +114,40 @@ def _material(record: DiffusionRecord, place: int) -> list[Content]:
         "Temperature", "Self diffusivity", "Conductivity (Nernst-Einstein)", "Haven ratio",
         "Framework", "Jumps", "No answer because",
     )  # fmt: skip
-    name = "analysed trajectories" if record.potential is None else record.potential["name"]
+    how = _made(results, record)
     return [
-        tag("h3", formula(record.formula), f", {name}"),
         bullets(lines),
         figure(
-            _drawn(lambda: _arrhenius_figure(record), f"arrhenius-{place}", "Arrhenius plot")
+            _drawn(
+                lambda: _arrhenius_figure(record), f"arrhenius-{place}", "Arrhenius plot",
+                tables.transport([record]),
+            )
             if _points(record)
             else None,
-            "Each point is one run with its standard uncertainty; the band holds 95 % of the line.",
+            "Self diffusivity (cm²/s) against inverse temperature. Each point is one run with its "
+            "standard uncertainty; the band holds 95 % of the line.",
+            how,
         ),
         figure(
             _drawn(
-                lambda: _msd_figure(record.curves, record), f"msd-{place}", "Squared displacement"
+                lambda: _msd_figure(record.curves, record), f"msd-{place}", "Squared displacement",
+                tables.displacements(record),
             ),
-            "Mean squared displacement of the mobile ions; the bold part with its band is the "
-            "range of the fit.",
+            "Mean squared displacement of the mobile ions (Å²) against the time lag (ps); the bold "
+            "part with its band of one standard error is the range of the fit.",
+            how,
         ),
         table("Runs", columns, rows),
         *_committee(record),
-    ]
+    ]  # fmt: skip
+
+
+def _made(results: StudyResults, record: DiffusionRecord) -> Html:
+    """How the dynamics was made."""
+    settings = dict(record.settings) or stage(results, "md")
+    command = diffusion_command(settings, record.material) if record.potential else None
+    engine = potential_engine(record.potential)
+    return made(command, f"molecular dynamics with {engine}" if record.potential else engine)
 
 
 def _committee(record: DiffusionRecord) -> list[Content]:
@@ -155,10 +188,8 @@ def _committee(record: DiffusionRecord) -> list[Content]:
     ]
 
 
-def _diffusivity(value: float | None, sigma: float | None) -> str:
-    if value is None:
-        return "no answer"
-    return format_value(value, sigma, "cm²/s")
+def _diffusivity(value: float | None, sigma: float | None) -> Content:
+    return "no answer" if value is None else number(value, sigma, "cm²/s")
 
 
 def _points(record: DiffusionRecord) -> list[tuple[float, float, float]]:
@@ -173,8 +204,8 @@ def _points(record: DiffusionRecord) -> list[tuple[float, float, float]]:
 def _arrhenius_figure(record: DiffusionRecord) -> tuple[Figure, str]:
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(6.4, 4.2), layout="constrained")
-    axes = made.add_subplot()
+    drawn = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = drawn.add_subplot()
     points = _points(record)
     for temperature, d, sigma in points:
         run = next(r for r in record.runs if r.temperature_k == temperature)
@@ -188,7 +219,7 @@ def _arrhenius_figure(record: DiffusionRecord) -> tuple[Figure, str]:
     axes.set_xlabel("1000 K / temperature")
     axes.set_ylabel("Self diffusivity (cm²/s)")
     axes.grid()
-    return made, alt
+    return drawn, alt
 
 
 def _line(axes: Axes, record: DiffusionRecord) -> None:
@@ -211,12 +242,11 @@ def _line(axes: Axes, record: DiffusionRecord) -> None:
 
 
 def _msd_figure(curves: Sequence[MsdCurve], record: DiffusionRecord) -> tuple[Figure, str]:
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(6.4, 4.2), layout="constrained")
-    axes = made.add_subplot()
-    colours = mpl.colormaps["viridis"](np.linspace(0.05, 0.8, len(curves)))
+    drawn = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = drawn.add_subplot()
+    colours = curve_colours(len(curves))
     for colour, curve in zip(colours, curves, strict=True):
         lag, msd = np.array(curve.lag_ps), np.array(curve.self_angstrom2)
         sigma = np.array([np.nan if s is None else s for s in curve.sigma_angstrom2])
@@ -238,19 +268,19 @@ def _msd_figure(curves: Sequence[MsdCurve], record: DiffusionRecord) -> tuple[Fi
     if curves:
         axes.legend()
     temperatures = ", ".join(f"{curve.temperature_k:g}" for curve in curves)
-    return made, f"Mean squared displacement in {record.formula} at {temperatures} K."
+    return drawn, f"Mean squared displacement in {record.formula} at {temperatures} K."
 
 
-def _drawn(make: Callable[[], tuple[Figure, str]], name: str, title: str) -> Drawing:
+def _drawn(make: Callable[[], tuple[Figure, str]], name: str, title: str, data: str) -> Drawing:
     with drawing_style():
-        made, alt = make()
-        return to_drawing(made, name, title, alt)
+        drawn, alt = make()
+        return to_drawing(drawn, name, title, alt, data)
 
 
 def png_of(make: Callable[[], tuple[Figure, str]]) -> bytes:
     """A figure as a PNG on white."""
     buffer = io.BytesIO()
     with drawing_style():
-        made, _ = make()
-        made.savefig(buffer, format="png", dpi=PIXELS_PER_INCH, facecolor="white")
+        drawn, _ = make()
+        drawn.savefig(buffer, format="png", dpi=PIXELS_PER_INCH, facecolor="white")
     return buffer.getvalue()

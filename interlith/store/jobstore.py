@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from maggma.stores import GridFSStore, MemoryStore, MongoStore, MontyStore, S3Store
 
 from interlith.errors import OutputError
+from interlith.store.bucket import check_credentials_file
 from interlith.store.credentials import Secret, mongo_uri, redact
 from interlith.store.decoding import check_modules
 from interlith.store.documents import SqliteDocuments
@@ -187,6 +188,7 @@ class PrivateMongoStore(_Checked, MongoStore):
             "@class": type(self).__name__,
             "database": self.database,
             "collection_name": self.collection_name,
+            "key": self.key,
         }
 
 
@@ -220,6 +222,7 @@ class PrivateGridFSStore(GridFSStore):
             "@class": type(self).__name__,
             "database": self.database,
             "collection_name": self.collection_name,
+            "key": self.key,
         }
 
 
@@ -287,9 +290,11 @@ def _project_store(project: Project) -> JobStore:
     if config.blobs == "gridfs":
         blobs: Any = PrivateGridFSStore(config.database, f"{name}_blobs", key="blob_uuid")
     else:
+        check_credentials_file()
         blobs = S3Store(
             index=PrivateMongoStore(config.database, f"{name}_blobs", key="blob_uuid"),
-            bucket=config.bucket or "interlith",
+            bucket=str(config.bucket),
+            sub_dir="blobs",
             endpoint_url=config.endpoint_url,
             key="blob_uuid",
         )

@@ -94,6 +94,10 @@ KINDS: dict[str, Kind] = {
     "profile": Kind("interlith.analysis.potential_profile:ProfileRecord"),
     "hopping": Kind("interlith.analysis.hopping:HoppingRecord"),
     "products": Kind("interlith.analysis.products:ProductsRecord"),
+    "reactivity": Kind(
+        "interlith.analysis.reactive_records:ReactivityRecord",
+        ("a", "b", "potential", "cell", "settings", "runs[].trajectory_sha256"),
+    ),
     "elastic": Kind("interlith.analysis.moduli:ElasticRecord"),
     "thermal": Kind("interlith.analysis.thermal:ThermalRecord"),
     "scorecard": Kind("interlith.analysis.scorecard:Scorecard"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from interlith.errors import InputError, OutputError
 from interlith.store.errors import NewerSchemaError, NoProjectError
@@ -30,6 +30,8 @@ class ProjectConfig(BaseModel):
         Results are in it; jobs in the one named with ``_jobs`` behind.
     blobs : str
         Where MongoDB setups keep what does not belong into a document.
+    artefacts : str
+        Where structures and trajectories are kept, with either store.
     bucket, endpoint_url : str or None
         Of S3; its credentials are those of the AWS environment or profile.
     """
@@ -41,8 +43,15 @@ class ProjectConfig(BaseModel):
     database: str = "interlith"
     collection: str = Field("results", pattern=r"^[A-Za-z0-9_]+$")
     blobs: Literal["gridfs", "s3"] = "gridfs"
+    artefacts: Literal["folder", "s3"] = "folder"
     bucket: str | None = None
     endpoint_url: str | None = None
+
+    @model_validator(mode="after")
+    def _check_bucket(self) -> ProjectConfig:
+        if "s3" in (self.blobs, self.artefacts) and not self.bucket:
+            raise ValueError("s3 needs the name of a bucket (--bucket)")
+        return self
 
 
 @dataclass(frozen=True)
@@ -146,7 +155,8 @@ def init_project(folder: Path | str = ".", **settings: Any) -> Project:
         config = ProjectConfig(**settings)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from error
+        where = f"{first['loc'][0]} {first['input']!r}: " if first["loc"] else ""
+        raise InputError(where + first["msg"].removeprefix("Value error, ")) from error
     place = Path(folder).resolve() / FOLDER
     project = Project(place, config)
     if (place / "config.yaml").is_file():

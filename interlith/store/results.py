@@ -78,7 +78,7 @@ class ResultsDatabase:
     ) -> None:
         self.project = project if isinstance(project, Project) else require_project(project)
         self.documents = documents or _documents(self.project)
-        self.artefacts = ArtefactFolder(self.project.artefacts)
+        self.artefacts = _artefacts(self.project)
         self.flat = FlatTable(self.project.flat)
 
     def __enter__(self) -> ResultsDatabase:
@@ -425,6 +425,15 @@ def _documents(project: Project) -> Documents:
 
     database = connect_mongo(mongo_uri(), project.config.database)
     return MongoDocuments(database, project.config.collection)
+
+
+def _artefacts(project: Project) -> ArtefactFolder:
+    if project.config.artefacts == "folder":
+        return ArtefactFolder(project.artefacts)
+    from interlith.store.bucket import BucketArtefacts
+
+    config = project.config
+    return BucketArtefacts(project.artefacts, str(config.bucket), config.endpoint_url)
 
 
 def _now() -> str:

@@ -39,6 +39,7 @@ from interlith.structures.interfaces.plans import InterfaceOptions
 from interlith.structures.interfaces.registry import shift_cell
 from interlith.structures.interfaces.search import build_interfaces
 from interlith.structures.interfaces.stacks import Sheet, StackOptions, build_stack
+from interlith.structures.reading import read_material
 from interlith.structures.surfaces.surface_cell import surface_cell
 from interlith.workflows.structures import side, two_sides
 
@@ -295,9 +296,10 @@ def adhesion(
     if len(planes) != len(materials):
         raise InputError(f"{len(planes)} planes for {len(materials)} materials; give one each")
     engine = potential(potential_name)
+    found = [read_material(one).structure.composition for one in materials]
+    engine.check_elements(sorted({e.symbol for one in found for e in one.elements}))
     built, bulks = _build(materials, planes, thickness_angstrom, max_atoms, max_strain)
     atoms = built.structure.to_ase_atoms(msonable=False)
-    engine.check_elements(atoms.get_chemical_symbols())
     counted = _Engine(engine, chosen)
     owner = np.repeat(np.arange(len(built.layers)), [len(one.symbols) for one in built.layers])
     layers = tuple(

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from interlith.analysis.crossing_records import CrossingRun
+from interlith.analysis.crossing_results import crossings_of
 from interlith.analysis.diffusion_results import DiffusionRecord, diffusion_record
 from interlith.analysis.displacements import read_paths
 from interlith.analysis.regional_results import RegionalRun, regional_runs
@@ -29,6 +31,8 @@ def analyze_files(
     symbols: Sequence[str] | None = None,
     regions: bool | Path = False,
     depth_edges_angstrom: Sequence[float] = (),
+    crossing_margin_angstrom: float | None = None,
+    interphase_angstrom: float | None = None,
 ) -> DiffusionRecord:
     """Analyse one trajectory for each temperature.
 
@@ -39,6 +43,10 @@ def analyze_files(
         a structure file with the same atoms in the same order.
     depth_edges_angstrom : sequence of float
         Edges of bins of the distance to the nearest interface plane.
+    crossing_margin_angstrom : float, optional
+        Count crossings between regions too: how deep an atom must come into one to have crossed.
+    interphase_angstrom : float, optional
+        For crossings, a region of this width about each interface plane.
 
     Raises
     ------
@@ -50,29 +58,23 @@ def analyze_files(
     analyses: list[TransportAnalysis] = []
     formulas: set[str] = set()
     regional: list[RegionalRun] = []
+    across: list[CrossingRun] = []
+    wanted = bool(regions) or len(depth_edges_angstrom) > 0
+    if interphase_angstrom is not None and crossing_margin_angstrom is None:
+        raise InputError(
+            "an interphase is a region for counting crossings; give --crossings MARGIN too"
+        )
     for path, temperature in zip(paths, temperatures_k, strict=True):
         source = open_trajectory(path, time_step_fs=time_step_fs, symbols=symbols)
-        found = read_paths(source, mobile)
-        formulas.add(_formula(found.symbols))
-        analyses.append(
-            analyse(
-                found,
-                temperature,
-                charge_e=charge_e,
-                equilibration_fs=None if equilibration_ps is None else 1000 * equilibration_ps,
-                trajectory=TrajectoryIdentity(
-                    path=str(path),
-                    sha256=file_sha256(path),
-                    frames=found.n_frames,
-                    time_step_fs=found.time_step_fs,
-                ),
-            )
-        )
-        if regions or len(depth_edges_angstrom):
-            labelled = regions if isinstance(regions, Path) else path
-            regional += _regional(
-                source, region_names(labelled), mobile, analyses[-1], depth_edges_angstrom
-            )
+        formulas.add(_formula(source.symbols))
+        analyses.append(_analysed(source, path, temperature, mobile, charge_e, equilibration_ps))
+        if wanted or crossing_margin_angstrom is not None:
+            names = region_names(regions if isinstance(regions, Path) else path)
+            part = _Labelled(source, names, mobile, analyses[-1])
+        if wanted:
+            regional += part.regional(depth_edges_angstrom)
+        if crossing_margin_angstrom is not None:
+            across.append(part.crossings(charge_e, crossing_margin_angstrom, interphase_angstrom))
     if len(formulas) > 1:
         raise InputError(
             f"the trajectories are of different compositions ({', '.join(sorted(formulas))}); "
@@ -83,7 +85,31 @@ def analyze_files(
         formula=formulas.pop(),
         material=Path(paths[0]).name,
         regions=regional,
+        crossings=across,
         provenance=provenance(None, time.monotonic() - begin),
+    )
+
+
+def _analysed(
+    source: Trajectory,
+    path: Path,
+    temperature_k: float,
+    mobile: str,
+    charge_e: float,
+    equilibration_ps: float | None,
+) -> TransportAnalysis:
+    found = read_paths(source, mobile)
+    return analyse(
+        found,
+        temperature_k,
+        charge_e=charge_e,
+        equilibration_fs=None if equilibration_ps is None else 1000 * equilibration_ps,
+        trajectory=TrajectoryIdentity(
+            path=str(path),
+            sha256=file_sha256(path),
+            frames=found.n_frames,
+            time_step_fs=found.time_step_fs,
+        ),
     )
 
 
@@ -116,25 +142,40 @@ def region_names(path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _regional(
-    source: Trajectory,
-    names: Sequence[str],
-    mobile: str,
-    analysis: TransportAnalysis,
-    edges: Sequence[float],
-) -> tuple[RegionalRun, ...]:
+class _Labelled:
     """Regions of the part of a run that its diffusivity is from."""
-    first = round(1000 * analysis.run.discarded_ps / source.time_step_fs)
-    block = next(iter(source.blocks(1, range(first, first + 1))))
-    return regional_runs(
-        read_paths(source, mobile, first=first),
-        names,
-        block.positions[0],
-        block.cells[0],
-        temperature_k=analysis.run.temperature_k,
-        discarded_ps=analysis.run.discarded_ps,
-        depth_edges_angstrom=edges,
-    )
+
+    def __init__(
+        self, source: Trajectory, names: Sequence[str], mobile: str, analysis: TransportAnalysis
+    ) -> None:
+        run = analysis.run
+        first = round(1000 * run.discarded_ps / source.time_step_fs)
+        block = next(iter(source.blocks(1, range(first, first + 1))))
+        self.where = (read_paths(source, mobile, first=first), names)
+        self.frame = (block.positions[0], block.cells[0])
+        self.temperature_k, self.discarded_ps = run.temperature_k, run.discarded_ps
+        self.intact = run.framework_intact
+
+    def regional(self, edges: Sequence[float]) -> tuple[RegionalRun, ...]:
+        return regional_runs(
+            *self.where,
+            *self.frame,
+            temperature_k=self.temperature_k,
+            discarded_ps=self.discarded_ps,
+            depth_edges_angstrom=edges,
+        )
+
+    def crossings(self, charge_e: float, margin: float, interphase: float | None) -> CrossingRun:
+        return crossings_of(
+            *self.where,
+            *self.frame,
+            temperature_k=self.temperature_k,
+            charge_e=charge_e,
+            margin_angstrom=margin,
+            interphase_angstrom=interphase,
+            framework_intact=self.intact,
+            discarded_ps=self.discarded_ps,
+        )
 
 
 def _formula(symbols: Sequence[str]) -> str:

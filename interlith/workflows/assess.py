@@ -33,6 +33,7 @@ from interlith.analysis.hull import Hull
 from interlith.analysis.insertion_voltages import CalculatedTopotactic
 from interlith.analysis.interphase import interphase
 from interlith.analysis.reactions import closed_reaction, open_reaction
+from interlith.analysis.reactive_records import ReactivityRecord
 from interlith.analysis.reference_catalog import load_reference
 from interlith.analysis.references import parse_formula
 from interlith.analysis.study_results import (
@@ -52,6 +53,7 @@ from interlith.workflows.calculated_stages import (
     calculated_jobs,
     check_potentials,
     guarded,
+    reactive_pairs,
     stage_folder,
 )
 from interlith.workflows.dft_stage import check_dft, dft_job
@@ -184,6 +186,8 @@ def check_study(study: Study) -> None:
     """
     study_hull(study).compound(study.electrolyte)
     check_potentials(study)
+    if study.stages.reactivity is not None:
+        reactive_pairs(study)
     if study.stages.dft is not None:
         check_dft(study.stages.dft)
 
@@ -383,6 +387,9 @@ def collect(study: Study, parts: list[dict[str, Any]], wall_time_s: float) -> St
         ),
         barriers=tuple(
             BarrierSummary.model_validate(p["barriers"]) for p in parts if "barriers" in p
+        ),
+        reactivity=tuple(
+            ReactivityRecord.model_validate(p["reactivity"]) for p in parts if "reactivity" in p
         ),
         dft=tuple(DftResults.model_validate(p["dft"]) for p in parts if "dft" in p),
         failures=tuple(failures),

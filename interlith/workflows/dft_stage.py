@@ -33,6 +33,7 @@ from interlith.workflows.any_engine.calculations import calculator_engine
 from interlith.workflows.any_engine.delta import Frames, delta_correction
 from interlith.workflows.any_engine.electronic import ENGINE, band_gaps
 from interlith.workflows.dft_settings import DftStage
+from interlith.workflows.walltime import going_on
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -264,17 +265,20 @@ def _negative(value: float | None) -> float | None:
 
 
 @job
-def dft_job(study: dict[str, Any], parts: list[dict[str, Any]], folder: str) -> dict[str, Any]:
+def dft_job(study: dict[str, Any], parts: list[dict[str, Any]], folder: str) -> Any:
     """Stage ``dft`` of a study; takes the outputs of the interface and structure jobs."""
     from interlith.workflows.calculated_stages import guarded
     from interlith.workflows.study import Study
 
     asked = Study.model_validate(study)
 
-    def work() -> dict[str, Any]:
+    def compute() -> dict[str, Any]:
         settings = DftStage.model_validate(asked.stages.dft)
         interfaces = [Interface.model_validate(p["interface"]) for p in parts if "interface" in p]
         built = [p["structures"] for p in parts if "structures" in p]
         return run_dft(settings, interfaces, built, folder).to_json()
 
-    return guarded("dft", asked.electrolyte, work)
+    def work() -> dict[str, Any]:
+        return guarded("dft", asked.electrolyte, compute, Path(folder))
+
+    return going_on(work, lambda: dft_job(study, parts, folder))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +36,15 @@ from interlith.structures.reading import read_material
 from interlith.workflows.committee import driver, judge
 from interlith.workflows.diffusion_settings import DiffusionSettings
 from interlith.workflows.replicas import Progress, Replica, run_side_by_side
+from interlith.workflows.walltime import going_on
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 START_FILE = "start.extxyz"
 CELL_FILE = "cell.json"
+GENTLER_HELPS = ("energy drift", "forces", "lost atoms", "overlap", "temperature")
+"""Guards whose trip a shorter time step may avoid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +144,7 @@ def diffusion(
     place = Path(folder)
     cell = _kept_cell(name_or_path, settings, place)
     replicas = make_replicas(settings, cell.structure, place)
-    records = run_side_by_side(replicas, workers, progress)
+    records = run_ladder(replicas, workers, progress)
     record = collect(cell, settings, replicas, records, time.monotonic() - begin)
     _write_json(place / "diffusion.json", record.to_json())
     return record
@@ -169,6 +172,47 @@ def make_replicas(settings: DiffusionSettings, structure: Structure, folder: Pat
         for temperature in sorted(settings.temperatures_k, reverse=True)
         for seed in range(settings.seed, settings.seed + settings.seeds)
     ]
+
+
+def run_ladder(
+    replicas: Sequence[Replica], workers: int, progress: Progress | None = None
+) -> list[MDRecord | str]:
+    """Run replicas; one that a guard stopped for its motion once more, with half the time step.
+
+    The record of a second try says so in its ``reason``; both folders are kept.
+    """
+    outcomes = run_side_by_side(replicas, workers, progress)
+    second = {
+        place: gentler(replicas[place])
+        for place, outcome in enumerate(outcomes)
+        if isinstance(outcome, MDRecord) and outcome.guard in GENTLER_HELPS
+    }
+    again = run_side_by_side(list(second.values()), workers) if second else []
+    for (place, replica), outcome in zip(second.items(), again, strict=True):
+        first = outcomes[place]
+        if isinstance(first, MDRecord) and isinstance(outcome, MDRecord):
+            said = f" ({outcome.reason})" if outcome.reason else ""
+            tried = f"second try, with {replica.settings.timestep_fs:g} fs steps{said}"
+            outcome = outcome.model_copy(update={"reason": f"{tried}; the first: {first.reason}"})
+        outcomes[place] = outcome
+    return outcomes
+
+
+def gentler(replica: Replica) -> Replica:
+    """The same run with half the time step, beside it; frames at the same times."""
+    settings = replica.settings
+    changed = {
+        "timestep_fs": settings.timestep_fs / 2,
+        **{
+            name: 2 * getattr(settings, name)
+            for name in ("steps", "frame_every", "checkpoint_every")
+        },
+    }
+    return replace(
+        replica,
+        folder=f"{replica.folder}-half-step",
+        settings=settings.model_copy(update=changed),
+    )
 
 
 def collect(
@@ -202,7 +246,7 @@ def collect(
                 time_ps=outcome.time_ps,
                 mean_temperature_k=outcome.mean_temperature_k,
                 ns_per_day=outcome.ns_per_day,
-                folder=replica.folder,
+                folder=str(Path(outcome.trajectory.path).parent),
             )
         )
         spread = judge(settings.potential, outcome)
@@ -269,13 +313,17 @@ def cell_job(name_or_path: str, settings: dict[str, Any], folder: str) -> dict[s
 @job
 def replicas_job(
     name_or_path: str, settings: dict[str, Any], folder: str, which: list[int], cell: dict[str, Any]
-) -> list[str]:
+) -> Any:
     """Run some replicas of a ladder, or go on with them."""
     asked = DiffusionSettings(**settings)
-    structure = _kept_cell(name_or_path, asked, Path(folder)).structure
-    replicas = make_replicas(asked, structure, Path(folder))
-    outcomes = run_side_by_side([replicas[i] for i in which], len(which))
-    return [outcome if isinstance(outcome, str) else outcome.status for outcome in outcomes]
+
+    def work() -> list[str]:
+        structure = _kept_cell(name_or_path, asked, Path(folder)).structure
+        replicas = make_replicas(asked, structure, Path(folder))
+        outcomes = run_ladder([replicas[i] for i in which], len(which))
+        return [outcome if isinstance(outcome, str) else outcome.status for outcome in outcomes]
+
+    return going_on(work, lambda: replicas_job(name_or_path, settings, folder, which, cell))
 
 
 @job

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from interlith.engines.dynamics.session import SignalWatch
 from interlith.engines.md import MDProgress, MDRecord, MDSettings, run_md
 from interlith.engines.potentials import settle_threads
 from interlith.errors import FailureError, InputError, OutputError
@@ -25,6 +27,8 @@ from interlith.workflows.committee import driver
 POLL_S = 1.0
 GRACE_S = 60.0
 Progress = Callable[[int, int], None]
+_TOLD: list[Event] = []
+"""In a worker: set when its runs shall end."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,22 @@ class Replica:
 def run_replica(replica: Replica) -> dict[str, Any]:
     """Run one replica in a worker to its end, a signal or a guard; the record as plain data."""
     settle_threads()
+    if _TOLD and _TOLD[0].is_set():
+        raise FailureError("not run: this process was told to end")
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     return run_here(replica).to_json()
+
+
+def _listen(told: Event) -> None:
+    """In a worker: checkpoint and leave when the process that started it was told to."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # between runs there is nothing to keep
+    _TOLD.append(told)
+
+    def hand_on() -> None:
+        told.wait()
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    threading.Thread(target=hand_on, daemon=True).start()
 
 
 def run_here(replica: Replica, progress: Callable[[MDProgress], None] | None = None) -> MDRecord:
@@ -123,13 +141,31 @@ def _in_processes(
 ) -> dict[Replica, MDRecord | str]:
     outcomes: dict[Replica, MDRecord | str] = {}
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(left)), mp_context=context) as pool:
+    told = context.Event()
+    with (
+        SignalWatch((signal.SIGTERM, signal.SIGUSR1)) as signals,
+        ProcessPoolExecutor(
+            min(workers, len(left)), mp_context=context, initializer=_listen, initargs=(told,)
+        ) as pool,
+    ):
         futures = {replica: pool.submit(run_replica, replica) for replica in left}
         waiting = set(futures.values())
-        while waiting:
-            _, waiting = wait(waiting, timeout=POLL_S, return_when=FIRST_COMPLETED)
-            _tell(replicas, progress)
+        try:
+            while waiting:
+                _, waiting = wait(waiting, timeout=POLL_S, return_when=FIRST_COMPLETED)
+                if signals.caught is not None and not told.is_set():
+                    told.set()
+                    waiting -= {future for future in waiting if future.cancel()}
+                _tell(replicas, progress)
+        except KeyboardInterrupt:  # what runs writes a checkpoint; what waits never begins
+            told.set()
+            for future in waiting:
+                future.cancel()
+            raise
         for replica, future in futures.items():
+            if future.cancelled():
+                outcomes[replica] = f"not run: {signals.caught} came before its turn"
+                continue
             error = future.exception()
             if error is None:
                 outcomes[replica] = MDRecord.model_validate(future.result())

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interlith.analysis.atmosphere import react_with_atmosphere
+from interlith.analysis.band_edges import LineUpRecord, potentials_against_lithium
 from interlith.analysis.constriction import constricted_windows
 from interlith.analysis.diffusion_results import DiffusionRecord
 from interlith.analysis.hull import Hull
@@ -31,6 +32,7 @@ from interlith.analysis.scorecard import (
     absent,
     composition_key,
     row,
+    shipped_elastic,
 )
 from interlith.analysis.thermal import ThermalRecord
 from interlith.analysis.uncertainty import reaction_sigma, window_sigma
@@ -41,6 +43,10 @@ from interlith.structures.reading import Material, read_material
 
 CONSTRICTION_GPA = 15.0
 ANODE = "Li"
+BAND_EDGES_METHOD = (
+    "band edges against the Fermi level of Li metal across their interface; semilocal gaps are too "
+    "small, so the window is a lower bound"
+)
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,8 @@ class ScorecardOptions:
     potential : str or None
         Runs the elastic tensor with it; with ``thermal``, ``topotactic`` and ``dynamics`` those
         too.
-    elastic, thermal_record, diffusion : records computed before
-        Taken for the material that they name.
+    elastic, thermal_records, diffusion, band_edges : records computed before
+        Taken for the material that they name; elastic tensors of a few are shipped, and taken last.
     folder : Path
         Of dynamics.
     """
@@ -65,6 +71,7 @@ class ScorecardOptions:
     elastic: tuple[ElasticRecord, ...] = ()
     thermal_records: tuple[ThermalRecord, ...] = ()
     diffusion: tuple[DiffusionRecord, ...] = ()
+    band_edges: tuple[LineUpRecord, ...] = ()
     folder: Path = Path("scorecard")
 
 
@@ -169,9 +176,7 @@ def _windows_otherwise(
             reason=None if value is not None else "no Li to take out",
         )
     yield from _topotactic(formula, options)
-    for name in ("reduction", "oxidation"):
-        reason = "band edges need DFT with an alignment of levels; see the DFT commands"
-        yield absent(formula, f"{name}_potential_band_edges", "V vs Li/Li+", reason)
+    yield from _band_edges(formula, options)
 
 
 def _topotactic(formula: str, options: ScorecardOptions) -> Iterator[ScorecardRow]:
@@ -189,6 +194,32 @@ def _topotactic(formula: str, options: ScorecardOptions) -> Iterator[ScorecardRo
         method = f"framework kept, {options.potential}"
         status: RowStatus = "ok" if value is not None else "no_answer"
         yield row(formula, name, value, "V vs Li/Li+", method, status=status, reason=found.reason)
+
+
+def _band_edges(formula: str, options: ScorecardOptions) -> Iterator[ScorecardRow]:
+    names = ("reduction_potential_band_edges", "oxidation_potential_band_edges")
+    unit = "V vs Li/Li+"
+    found = next((one for one in options.band_edges if _against_lithium(one, formula)), None)
+    if found is None:
+        reason = (
+            "give --band-edges FILE, a line-up of the levels with Li metal by DFT "
+            "(interface_line_up in interlith.workflows.any_engine.electronic)"
+        )
+        for name in names:
+            yield absent(formula, name, unit, reason)
+        return
+    limits = potentials_against_lithium(found)
+    for name, value in zip(names, limits or (None, None), strict=True):
+        if value is None:
+            reason = found.reason or "no answer"
+            yield absent(formula, name, unit, reason, status="no_answer")
+        else:
+            yield row(formula, name, value, unit, BAND_EDGES_METHOD)
+
+
+def _against_lithium(found: LineUpRecord, formula: str) -> bool:
+    sides = {composition_key(found.a.formula), composition_key(found.b.formula)}
+    return sides == {composition_key(formula), composition_key(ANODE)}
 
 
 def _lithium(formula: str, hull: Hull, options: ScorecardOptions) -> Iterator[ScorecardRow]:
@@ -244,7 +275,7 @@ def _mechanics(formula: str, hull: Hull, options: ScorecardOptions) -> Iterator[
     others = ("universal_anisotropy", "monroe_newman_ratio", "debye_temperature")
     record = _elastic(formula, options)
     if record is None or record.moduli is None or record.status != "ok":
-        reason = "about a minute per 10 atoms: ask with --potential, or give --elastic FILE"
+        reason = "minutes to an hour: ask with --potential, or give --elastic FILE"
         status: RowStatus = "not_computed"
         if record is not None:
             reason, status = record.reason or "no answer", "no_answer"
@@ -254,6 +285,8 @@ def _mechanics(formula: str, hull: Hull, options: ScorecardOptions) -> Iterator[
         return
     found, engine = record.moduli, record.potential.get("name")
     method = f"{engine}, static, {record.ions} ions, Hill average; cell {record.material}"
+    if record in shipped_elastic():
+        method += f"; computed {record.provenance.created[:10]} and shipped"
     values = (found.bulk_gpa, found.shear_gpa, found.youngs_gpa)
     for name, value in zip(names[:3], values, strict=True):
         yield row(formula, name, value, "GPa", method, sigma=record.residual_gpa)
@@ -276,8 +309,11 @@ def _elastic(formula: str, options: ScorecardOptions) -> ElasticRecord | None:
     given = next(
         (one for one in options.elastic if _same(one.material, one.formula, formula)), None
     )
-    if given is not None or options.potential is None:
+    if given is not None:
         return given
+    if options.potential is None:
+        known = shipped_elastic()
+        return next((one for one in known if _same(one.material, one.formula, formula)), None)
     from interlith.workflows.elastic import elastic
 
     return elastic(formula, options.potential)

@@ -106,7 +106,12 @@ def estimated_call(name: str, n_atoms: int, why: str) -> CallCost:
 
 def stage_costs(study: Study, workers: int = 2) -> tuple[StageCost, ...]:
     """Cost of each calculated stage; a stage that cannot be prepared says why."""
-    makers = {"md": _dynamics, "topotactic": _insertion, "barriers": _barriers}
+    makers = {
+        "md": _dynamics,
+        "topotactic": _insertion,
+        "barriers": _barriers,
+        "reactivity": _interfaces,
+    }
     found = []
     for stage, name in study.calculated():
         try:
@@ -184,6 +189,31 @@ def _barriers(study: Study, workers: int) -> StageCost:
         stage="barriers", call=call, force_calls=calls, side_by_side=1,
         seconds=None if call.seconds is None else calls * call.seconds,
     )  # fmt: skip
+
+
+def _interfaces(study: Study, workers: int) -> StageCost:
+    """Runs of every contact, by the cell of the first; labels take about a tenth more."""
+    from interlith.workflows.calculated_stages import reactive_pairs
+    from interlith.workflows.reactive.cell import built
+    from interlith.workflows.reactive.settings import ReactivitySettings
+
+    asked = study.stages.reactivity
+    if asked is None:
+        raise ValueError("the study has no dynamics of interfaces")
+    settings = ReactivitySettings.model_validate(asked.model_dump(exclude={"contacts", "pairs"}))
+    pairs = reactive_pairs(study)
+    structure, _ = built(*pairs[0], settings)
+    call = _timed(settings.potential, structure.to_ase_atoms(msonable=False), moves=True)
+    runs = len(pairs) * len(settings.temperatures_k) * settings.seeds
+    together = max(1, min(workers, runs, os.cpu_count() or 1))
+    steps = settings.steps(settings.time_ps)
+    return StageCost(
+        stage="reactivity",
+        call=call,
+        force_calls=runs * steps,
+        side_by_side=together,
+        seconds=None if call.seconds is None else math.ceil(runs / together) * steps * call.seconds,
+    )
 
 
 def _timed(name: str, atoms: Atoms, *, moves: bool = False) -> CallCost:

@@ -18,6 +18,7 @@ from interlith.errors import InputError, StudyError
 from interlith.records import Shift
 from interlith.workflows.dft_settings import DftStage
 from interlith.workflows.diffusion_settings import DiffusionSettings
+from interlith.workflows.reactive.settings import ReactivitySettings
 
 
 class _Settings(BaseModel):
@@ -121,6 +122,22 @@ class Hops(_Settings):
     max_steps: int = Field(200, ge=1)
 
 
+class Reactivity(ReactivitySettings):
+    """Dynamics of explicit interfaces.
+
+    Attributes
+    ----------
+    contacts : tuple of str
+        Contacts of the study to run: ``anode`` and ``cathode`` with the electrolyte, ``coatings``
+        with everything that they touch.
+    pairs : tuple of (str, str)
+        Others, by library name, formula or file, such as a delithiated cathode and a coating.
+    """
+
+    contacts: tuple[Literal["anode", "cathode", "coatings"], ...] = ("anode",)
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
 class Stages(_Settings):
     """What to run; left out = thermodynamics only."""
 
@@ -129,10 +146,11 @@ class Stages(_Settings):
     md: Dynamics | None = None
     topotactic: Insertion | None = None
     barriers: Hops | None = None
+    reactivity: Reactivity | None = None
     dft: DftStage | None = None
 
 
-CALCULATED_STAGES = ("md", "topotactic", "barriers")
+CALCULATED_STAGES = ("md", "topotactic", "barriers", "reactivity")
 """Stages that a potential computes, in the order in which they run."""
 AVAILABLE_STAGES = ("thermodynamics", "structures", *CALCULATED_STAGES, "dft")
 

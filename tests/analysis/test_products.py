@@ -17,6 +17,7 @@ from interlith.analysis.environments.classify import AMORPHOUS, label_atoms
 from interlith.analysis.environments.model import environment_model, reference_phases
 from interlith.analysis.environments.pairs import near_pairs
 from interlith.analysis.environments.thermal import repeated, shaken
+from interlith.analysis.product_amounts import phase_amounts
 from interlith.analysis.products import identify_products
 from interlith.analysis.trajectories import from_arrays
 from interlith.errors import InputError
@@ -140,6 +141,22 @@ def test_a_mixture_is_told_apart_over_depth_and_in_clusters(model) -> None:
     assert found.frames[-1].time_ps == pytest.approx(1.5)
 
 
+def test_frames_are_taken_with_their_own_cells(model) -> None:
+    """A crystal that shrinks with its cell from 30 % more a side: nothing is bonded oddly."""
+    crystal = repeated(build(load_phase("Li2S")), 60)
+    symbols = [site.specie.symbol for site in crystal]
+    scales = np.concatenate([np.linspace(1.3, 0.96, 30), np.full(5, 0.96)])
+    cells = scales[:, None, None] * crystal.lattice.matrix
+    run = from_arrays(crystal.frac_coords @ cells, cells, symbols, 50.0)
+    found = identify_products(run, model=model, every=2)
+    assert found.frames[-1].fractions == {"Li2S": 1.0}
+    assert found.frames[-1].bonds == {}
+    assert found.frames[-1].lithium_around == {"S": 8.0}
+    wandered = crystal.frac_coords @ cells + 3 * cells[:, 0][:, None, :]  # images do not matter
+    again = identify_products(from_arrays(wandered, cells, symbols, 50.0), model=model, every=2)
+    assert again.frames[-1].fractions == {"Li2S": 1.0}
+
+
 def test_doubling_the_cell_changes_no_share(model) -> None:
     positions, cell, symbols = warm("Li6PS5Cl-24g", 600.0)
     one = label_atoms(model, positions, cell, symbols).fractions()
@@ -173,3 +190,22 @@ def test_every_phase_of_a_system_is_known_warm(elements: tuple[str, ...]) -> Non
             right.append(labels.fractions().get(formula, 0.0))
     assert min(right) > 0.9
     assert np.mean(right) > 0.99
+
+
+def test_amounts_stand_beside_what_is_predicted() -> None:
+    """Of S freed from P, as many Li2S-like units; no crystal; Cl says nothing."""
+    symbols = ["Li"] * 6 + ["P"] + ["S"] * 5 + ["Cl"]
+    predicted = [Amount(formula=f, amount=n) for f, n in (("Li2S", 5), ("Li3P", 1), ("LiCl", 1))]
+    bare_of = [{"S": 0.2, "P": 0.0, "Cl": 1.0}, {"S": 0.6, "P": 1.0, "Cl": 1.0}]
+    around = [{"S": 3.6, "P": 0.2, "Cl": 1.2}, {"S": 7.0, "P": 8.0, "Cl": 5.6}]
+    labelled = [{"Li6PS5Cl": 1.0}, {"amorphous": 10 / 13, "Li2S": 3 / 13}]
+    sulfide, phosphide, salt = phase_amounts(predicted, symbols, labelled, bare_of, around)
+    assert [one.predicted_units for one in (sulfide, phosphide, salt)] == [5, 1, 1]
+    assert sulfide.like_units == pytest.approx((1, 3))
+    assert sulfide.crystalline_units == pytest.approx((0, 1))
+    assert phosphide.like_units == pytest.approx((0, 1))
+    assert (sulfide.tells, phosphide.tells, salt.tells) == (True, True, False)
+    assert sulfide.crystal_lithium_around == 8
+    assert salt.crystal_lithium_around == 6
+    with pytest.raises(InputError, match="hold F, which the cell has not"):
+        phase_amounts([Amount(formula="LiF", amount=1)], symbols, labelled, bare_of, around)

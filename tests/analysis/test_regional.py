@@ -5,11 +5,10 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from interlith.analysis.displacements import Paths, read_paths
+from interlith.analysis.layers import Layer, layers_of
 from interlith.analysis.regional import (
-    Layer,
     depth_labels,
     layer_labels,
-    layers_of,
     regional_diffusivity,
 )
 from interlith.analysis.trajectories import from_arrays
@@ -116,6 +115,20 @@ def test_layers_follow_the_labels() -> None:
     )
     labels, names_found = layer_labels(paths, layers)
     assert [names_found[i] for i in labels[0]] == names
+
+
+def test_an_atom_that_strayed_makes_no_layer() -> None:
+    """Li of the metal among the S of the electrolyte: the layers stay two."""
+    lattice = Lattice.orthorhombic(4, 4, 40)
+    heights = [2.0, 5.0, 8.0, 11.0, 14.0, 22.0, 25.0, 28.0, 31.0, 34.0, 12.5, 37.9]
+    kinds = ["S"] * 5 + ["Li"] * 6 + ["S"]
+    structure = Structure(lattice, kinds, [[0, 0, h / 40] for h in heights])
+    names = ["electrolyte"] * 5 + ["anode"] * 6 + ["electrolyte"]
+    labelled = label(structure, names, [18.0, 36.0])
+    layers = layers_of(Regions.of(labelled), structure.cart_coords, lattice.matrix)
+    assert [layer.name for layer in layers] == ["anode", "electrolyte"]
+    assert layers[0].low_angstrom == pytest.approx(18.0)
+    assert layers[0].high_angstrom == pytest.approx(35.95)
 
 
 def test_labels_must_fit() -> None:

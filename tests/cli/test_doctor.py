@@ -28,8 +28,8 @@ def doctor(
     """Exit code and findings by name; workers are not started."""
     monkeypatch.setattr("interlith.cli.doctor.NEEDED", ())
 
-    def run() -> tuple[int, dict[str, Any]]:
-        monkeypatch.setattr(sys, "argv", ["interlith", "doctor", "--json"])
+    def run(*more: str) -> tuple[int, dict[str, Any]]:
+        monkeypatch.setattr(sys, "argv", ["interlith", "doctor", "--json", *more])
         with pytest.raises(SystemExit) as stop:
             main()
         rows = json.loads(capsys.readouterr().out)
@@ -105,3 +105,29 @@ def test_a_slurm_that_does_not_answer(doctor: Any, programs: Path) -> None:
     code, found = doctor()
     assert (code, found["slurm"]["status"]) == (1, "wrong")
     assert found["slurm"]["found"] == "no controller"
+
+
+def test_without_gpaw_it_says_how_to_get_it(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packages of the system too; asked to run it, that is wrong and not a crash."""
+    import importlib.util
+
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "gpaw" else there(name, *a)
+    )
+    monkeypatch.setattr("interlith.engines.electronic.datasets.find_spec", lambda name: None)
+    code, found = doctor("--dft")
+    assert (code, found["gpaw"]["status"]) == (1, "missing")
+    for part in ("apt-get install", "libxc-dev", "interlith[dft]"):
+        assert part in found["gpaw"]["cure"]
+        assert part in found["LiCl in GPAW"]["cure"]
+    assert "not installed" in found["LiCl in GPAW"]["found"]
+
+
+@pytest.mark.dft
+@pytest.mark.slow
+def test_rock_salt_runs_in_gpaw(doctor: Any) -> None:
+    pytest.importorskip("gpaw")
+    code, found = doctor("--dft")
+    assert (code, found["LiCl in GPAW"]["status"]) == (0, "ok"), found["LiCl in GPAW"]
+    assert "A measured" in found["LiCl in GPAW"]["found"]

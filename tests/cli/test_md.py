@@ -95,6 +95,41 @@ def test_analysis_by_region_and_depth(tmp_path: Path) -> None:
     assert answer(tmp_path, *usual)["regions"] == []
 
 
+def test_crossings_between_regions(tmp_path: Path) -> None:
+    """Li wanders among resting chlorine of two regions; labels come from a structure file."""
+    atoms = bulk("LiCl", "rocksalt", a=5.13, cubic=True) * (2, 2, 4)
+    atoms.positions += 0.1
+    upper = atoms.positions[:, 2] > atoms.cell[2, 2] / 2
+    atoms.set_array("region", np.where(upper, "electrolyte", "coating"))
+    write(tmp_path / "labelled.extxyz", atoms)
+    del atoms.arrays["region"]
+    lithium = (np.array(atoms.get_chemical_symbols()) == "Li")[:, None]
+    random, frames = np.random.default_rng(1), []
+    for _ in range(800):
+        atoms.positions += random.normal(scale=0.3, size=(len(atoms), 3)) * lithium
+        frames.append(atoms.copy())
+    write(tmp_path / "run.extxyz", frames)
+    usual = ("analyze", "run.extxyz", "--temperature", "600", "--time-step", "50",
+             "--equilibration-ps", "0", "--regions", "labelled.extxyz")  # fmt: skip
+    found = answer(tmp_path, *usual, "--crossings", "1.5", "--interphase", "4")
+    (across,) = found["crossings"]
+    assert [one["region"] for one in across["regions"]] == [
+        "coating", "interphase", "electrolyte", "interphase"
+    ]  # fmt: skip
+    assert {one["resistance"]["status"] for one in across["planes"]} == {"ok"}
+    sigma = 0.3**2 / 2 / 50 * 0.1  # cm2/s
+    per_cm3 = 64 / atoms.get_volume() * 1e24
+    ohm_cm = 8.617333e-5 * 600 / (sigma * per_cm3 * 1.602177e-19)
+    low, high = across["total"]["interval95_ohm_cm2"]
+    length = (
+        atoms.cell[2, 2] + 4 * 2 * 0.58 * 0.3
+    )  # steps of 0.3 A overshoot a border by 0.58 of it
+    assert low < ohm_cm * length * 1e-8 < high < 2 * low
+    shown = run(tmp_path, *usual, "--crossings", "1.5").stdout
+    assert "Crossings at 600 K" in shown
+    assert "Once through the cell" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -110,6 +145,10 @@ def test_analysis_by_region_and_depth(tmp_path: Path) -> None:
         (("analyze", "none.h5", "--temperature", "300"), "none.h5"),
         (("analyze", "plain.xyz", "--temperature", "300", "--time-step", "1", "--regional"),
          "no region labels"),
+        (("analyze", "plain.xyz", "--temperature", "300", "--time-step", "1", "--crossings", "1"),
+         "no region labels"),
+        (("analyze", "plain.xyz", "--temperature", "300", "--time-step", "1", "--interphase", "5"),
+         "--crossings MARGIN"),
         (("analyze", "a.h5", "b.h5", "--temperature", "300"), "takes 2"),
     ],
 )  # fmt: skip

@@ -441,6 +441,56 @@ def test_signals_leave_a_run_that_can_go_on(number: signal.Signals) -> None:
     assert np.abs(_positions("whole") - _positions("run")).max() < 1e-10
 
 
+class TellingEMT(EMT):
+    """EMT whose process gets a signal while it computes."""
+
+    def __init__(self, after: int, number: signal.Signals) -> None:
+        super().__init__()
+        self.left, self.number = after, number
+
+    def calculate(self, *arguments: Any, **named: Any) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), self.number)
+        super().calculate(*arguments, **named)
+
+
+def _telling(number: signal.Signals) -> Potential:
+    return Potential(potential("emt").identity, lambda **_: TellingEMT(130, number))
+
+
+@pytest.mark.parametrize("ensemble", ["nvt_langevin", "nvt_nose_hoover"])
+def test_told_of_the_walltime_a_run_stays_exactly_the_same(
+    ensemble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGUSR1 between two checkpoints: it goes on to the next one, and every bit is the same."""
+    monkeypatch.setenv("INTERLITH_GRACE_S", "120")  # for machines that are busy
+    settings: dict[str, Any] = {"ensemble": ensemble, "temperature_k": 900, "steps": 300}
+    settings |= {"checkpoint_every": 100, "frame_every": 5}
+    _run("whole", _copper(), **settings)
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        told = run_md(_copper(), _telling(number), MDSettings(**settings), number.name)
+        assert told.status == "interrupted"
+        assert (told.steps_done == 200) == (number == signal.SIGUSR1)
+        record = _run(number.name, _copper(), **settings)
+        assert record.status == "finished"
+        said = [note for note in record.notes if "between the regular ones at steps" in note]
+        assert len(said) == (number == signal.SIGTERM)
+    whole, same = (load_checkpoint(Path(name))[0] for name in ("whole", "SIGUSR1"))
+    assert whole is not None
+    assert same is not None
+    for name, values in whole.arrays.items():
+        assert np.array_equal(values, same.arrays[name]), name
+
+
+def test_without_time_a_run_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERLITH_GRACE_S", "0")
+    settings = MDSettings(steps=300, checkpoint_every=100)
+    record = run_md(_copper(), _telling(signal.SIGUSR1), settings, "run")
+    assert record.status == "interrupted"
+    assert 120 < record.steps_done < 132
+
+
 def test_it_runs_outside_the_main_thread() -> None:
     found: list[MDRecord] = []
     thread = threading.Thread(target=lambda: found.append(_run("run")))

@@ -40,7 +40,7 @@ def _spread(temperature_k: float) -> CommitteeSpread:
 def test_the_committee_is_named_and_its_spread_shown() -> None:
     record = _record(committee=[_spread(600), _spread(500)])
     assert [one.temperature_k for one in record.committee] == [500, 600]
-    page = str(transport(SimpleNamespace(diffusion=(record,))))
+    page = str(transport(SimpleNamespace(diffusion=(record,), study={})))
     assert "Agreement of the committee toy" in page
     assert f"toy-1 (SHA-256 {'a' * 12}) moved the atoms" in page
     assert f"toy-2 ({'b' * 12}) judged" in page
@@ -52,6 +52,6 @@ def test_the_committee_is_named_and_its_spread_shown() -> None:
 
 
 def test_a_single_potential_has_no_such_table() -> None:
-    page = str(transport(SimpleNamespace(diffusion=(_record(),))))
+    page = str(transport(SimpleNamespace(diffusion=(_record(),), study={})))
     assert "Agreement" not in page
     assert "toy-1" in page

@@ -138,6 +138,7 @@ def test_mongo_is_configured_without_a_server(tmp_path: Path) -> None:
         "@class": "PrivateMongoStore",
         "database": "lab",
         "collection_name": "results_jobs",
+        "key": "uuid",
     }
 
 

@@ -58,6 +58,14 @@ def test_killed_queue_workers(soak: Any) -> None:
 
 
 @pytest.mark.slow
+def test_killed_fireworks_workers(soak: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("INTERLITH_MONGO_URI", "JOBFLOW_CONFIG_FILE"):  # put back at the end
+        monkeypatch.setenv(variable, "")
+        monkeypatch.delenv(variable)
+    assert soak.fireworks_killed(jobs=8, kills=1)["jobs"] == 8
+
+
+@pytest.mark.slow
 def test_a_store_removed_while_it_is_written(soak: Any) -> None:
     assert soak.removed_in_mid_run()["workers stopped"] == 2
 

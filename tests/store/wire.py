@@ -172,6 +172,10 @@ class _Connection(socketserver.BaseRequestHandler):
         upserted = []
         for place, one in enumerate(command["updates"]):
             change, upsert = one["u"], one.get("upsert", False)
+            if isinstance(change, list):
+                done = _through(collection, one["q"], change, many=one.get("multi", False))
+                matched, modified = matched + done, modified + done
+                continue
             if change and next(iter(change)).startswith("$"):
                 work = collection.update_many if one.get("multi") else collection.update_one
                 result = work(one["q"], change, upsert=upsert)
@@ -242,6 +246,9 @@ class _Connection(socketserver.BaseRequestHandler):
             value = collection.find_one_and_delete(command["query"], shown, sort=sort)
         else:
             change = command["update"]
+            if isinstance(change, list):
+                value = self._through_one(command, collection, change)
+                return {"value": value, "lastErrorObject": {"n": int(value is not None)}}
             plain = not next(iter(change)).startswith("$")
             work = collection.find_one_and_replace if plain else collection.find_one_and_update
             value = work(
@@ -254,12 +261,32 @@ class _Connection(socketserver.BaseRequestHandler):
             )
         return {"value": value, "lastErrorObject": {"n": int(value is not None)}}
 
+    def _through_one(
+        self, command: dict[str, Any], collection: Any, stages: list[dict[str, Any]]
+    ) -> Any:
+        """``findAndModify`` with a pipeline, which mongomock has not."""
+        sort = list(command["sort"].items()) if command.get("sort") else None
+        found = collection.find_one(command.get("query") or {}, sort=sort)
+        if found is None:
+            return None
+        shown = command.get("fields")
+        before = collection.find_one({"_id": found["_id"]}, shown)
+        _through(collection, {"_id": found["_id"]}, stages)
+        return collection.find_one({"_id": found["_id"]}, shown) if command.get("new") else before
+
     def _do_createindexes(self, command: dict[str, Any]) -> dict[str, Any]:
         collection = self._collection(command)
         for index in command["indexes"]:
             collection.create_index(
                 list(index["key"].items()), name=index["name"], unique=index.get("unique", False)
             )
+        return {}
+
+    def _do_dropindexes(self, command: dict[str, Any]) -> dict[str, Any]:
+        if command["index"] != "*":
+            self._collection(command).drop_index(command["index"])
+            return {}
+        self._collection(command).drop_indexes()
         return {}
 
     def _do_listindexes(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -290,6 +317,17 @@ def _checked(document: dict[str, Any]) -> dict[str, Any]:
     if size > MAX_BSON:
         raise _TooLarge(f"BSONObj size: {size} is invalid. Size must be between 0 and {MAX_BSON}")
     return document
+
+
+def _through(
+    collection: Any, wanted: dict[str, Any], stages: list[dict[str, Any]], many: bool = False
+) -> int:
+    """Update documents by a pipeline; the endpoint runs one command at a time."""
+    numbers = [found["_id"] for found in collection.find(wanted, {"_id": 1})]
+    for number in numbers if many else numbers[:1]:
+        (made,) = collection.aggregate([{"$match": {"_id": number}}, *stages])
+        collection.replace_one({"_id": number}, made)
+    return len(numbers if many else numbers[:1])
 
 
 def _failure(code: int, reason: str) -> dict[str, Any]:

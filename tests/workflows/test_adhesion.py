@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk, fcc100
+from ase.calculators.calculator import Calculator, all_changes
 
 from interlith.analysis.adhesion import surface_energy
-from interlith.engines.potentials import potential
+from interlith.engines.potentials import Potential, potential
 from interlith.engines.relax import relax
 from interlith.errors import InputError
 from interlith.workflows.adhesion import (
@@ -101,9 +103,95 @@ def test_an_interface_from_names() -> None:
     assert len(record.registry) > 1
 
 
+def test_a_stack_lets_go_at_its_weakest_place() -> None:
+    """Gold on both sides of aluminium: two joints of one work, and a place that lets go first."""
+    record, structure = adhesion(
+        ["Au", "Al", "Au"],
+        "emt",
+        millers=[(0, 0, 1)] * 3,
+        thickness_angstrom=7.0,
+        max_strain=0.03,
+    )
+    first, second = record.joints
+    assert len(structure) == record.n_atoms
+    assert (first.lower, first.upper, second.upper) == ("layer-1", "layer-2", "layer-3")
+    assert first.work_of_adhesion_j_m2 == pytest.approx(second.work_of_adhesion_j_m2, rel=1e-6)
+    works = [first.work_of_adhesion_j_m2, second.work_of_adhesion_j_m2]
+    works += [one.cohesion_j_m2 for one in record.layers]
+    assert record.weakest is not None
+    assert record.weakest.work_j_m2 == min(works)
+    assert record.weakest.next_j_m2 == sorted(works)[1]
+    assert record.weakest.where.startswith("within")  # gold splits before it lets go of aluminium
+
+
+SALT = 5.13
+"""Edge of LiCl with 7net-0: it does not move on relaxing."""
+
+
+def salt(layers: int) -> tuple[Atoms, np.ndarray]:
+    """LiCl(001) of this many layers, two atoms in each."""
+    symbols, positions = [], []
+    for k in range(layers):
+        for i in range(2):
+            symbols.append("Li" if (i + k) % 2 == 0 else "Cl")
+            positions.append([i * SALT / 2, 0.0, k * SALT / 2])
+    half = SALT / 2
+    cell = [[half, half, 0], [half, -half, 0], [0, 0, layers * half + 15]]
+    slab = Atoms(symbols, positions, cell=cell, pbc=True)
+    return slab, slab.positions[:, 2] < slab.positions[:, 2].mean()
+
+
+@pytest.mark.slow
+@pytest.mark.ml
+@pytest.mark.parametrize(("settings", "layers"), [(RIGID, 8), (AdhesionSettings(), 12)])
+def test_two_halves_of_salt_with_a_learned_potential(
+    settings: AdhesionSettings, layers: int
+) -> None:
+    engine = potential("7net-0", dtype="float64")
+    calculator = engine.calculator()
+    found = part(*salt(layers), engine, settings)
+    half, _ = salt(layers // 2)
+    if settings.relax_ions:
+        half, _ = relax(half, calculator, cell=False)
+    half.calc = calculator
+    crystal = bulk("LiCl", "rocksalt", a=SALT)
+    crystal.calc = calculator
+    own = float(crystal.get_potential_energy()) * layers / 2
+    gamma = surface_energy(float(half.get_potential_energy()), own, SALT**2 / 2)
+    assert found.work_j_m2 == pytest.approx(2 * gamma, rel=0.02)
+    rigid = [part(*salt(n), engine, RIGID).rigid_work_j_m2 for n in (layers, layers + 4)]
+    assert rigid[0] == pytest.approx(rigid[1], rel=0.01)
+    assert separation_curve(*salt(layers), engine, [10.0]) == pytest.approx((0.0,), abs=1e-6)
+
+
+class Repelled(Calculator):
+    """Pushes the tagged atoms up, less the higher they are."""
+
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012 - ASE says list
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
+        super().calculate(atoms, properties, system_changes)
+        upper = self.atoms.get_tags() == 1
+        push = np.where(upper, np.exp(-(self.atoms.positions[:, 2] - 4.0) / 2), 0.0)
+        self.results = {"energy": 2 * push.sum(), "forces": push[:, None] * [0.0, 0.0, 1.0]}
+
+
+def test_an_interface_that_comes_apart_is_no_answer() -> None:
+    slab, below = copper(4)
+    slab.set_tags(np.where(below, 0, 1))
+    engine = Potential(potential("emt").identity, lambda **_: Repelled())
+    found = part(slab, below, engine)
+    assert found.opened_angstrom > 2.0
+    assert found.work_j_m2 is None
+    assert found.reason is not None
+    assert "came apart" in found.reason
+
+
 def test_bad_input() -> None:
     slab, _ = copper(4)
     with pytest.raises(InputError, match="one side has none"):
         part(slab, [True] * 4, potential("emt"))
     with pytest.raises(InputError, match="two or more"):
         adhesion(["Cu"], "emt")
+    with pytest.raises(InputError, match="does not know"):
+        adhesion(["LiCl", "LiF"], "emt", millers=[(0, 0, 1), (0, 0, 1)])

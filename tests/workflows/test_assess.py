@@ -186,7 +186,7 @@ def test_results_are_written_whole_and_replaced_whole(
     folder = tmp_path / "out"
     write_results(results, folder)
     write_results(results, folder)
-    assert {p.name for p in folder.iterdir()} == {"results.json", "report.html"}
+    assert {p.name for p in folder.iterdir()} == {"results.json", "report.html", "figures", "data"}
     assert (folder / "report.html").read_text(encoding="utf-8") == render(results)
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     assert StudyResults.model_validate(json.loads((folder / "results.json").read_text())) == results

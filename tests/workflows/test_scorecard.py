@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from ase.build import bulk
 
+from interlith.analysis.band_edges import (
+    BulkEdges,
+    StepRecord,
+    line_up,
+    potentials_against_lithium,
+)
 from interlith.analysis.hull import Hull
 from interlith.analysis.reference_catalog import load_reference
-from interlith.analysis.scorecard import literature, row
+from interlith.analysis.scorecard import literature, row, shipped_elastic
 from interlith.analysis.windows import stability_window
 from interlith.engines.potentials import potential
 from interlith.errors import InputError
@@ -35,7 +42,7 @@ def test_thermodynamics_without_a_potential(hull: Hull) -> None:
     assert rows["interphase_per_charge"].value == pytest.approx(9.0, abs=0.5)
     assert rows["interphase_per_charge"].literature_value == 9
     assert rows["toxic_gases_in_air"].value == "H2S"
-    for name in ("shear_modulus", "activation_energy", "linear_expansion_300k"):
+    for name in ("activation_energy", "linear_expansion_300k", "oxidation_potential_band_edges"):
         assert rows[name].status == "not_computed"
         assert rows[name].value is None
         assert rows[name].reason
@@ -51,6 +58,45 @@ def test_mechanics_from_a_record(hull: Hull) -> None:
     assert rows["shear_modulus"].deviation == pytest.approx(record.moduli.shear_gpa - 8.1)
     assert "emt" in rows["shear_modulus"].method
     assert "not sufficient" in rows["monroe_newman_ratio"].method
+
+
+def test_shipped_moduli_stand_beside_the_literature(hull: Hull) -> None:
+    """Error to the list of systems, as docs/mechanics.md states it; no potential is run."""
+    card = scorecard(["Li6PS5Br", "Li7La3Zr2O12", "LiF"], hull, ScorecardOptions())
+    bromide = by_quantity(card, "Li6PS5Br")
+    assert bromide["shear_modulus"].deviation == pytest.approx(10.0 - 9.3, abs=0.1)
+    assert "7net-0" in bromide["shear_modulus"].method
+    assert "shipped" in bromide["shear_modulus"].method
+    garnet = by_quantity(card, "Li7La3Zr2O12")
+    assert garnet["youngs_modulus"].literature_value == "147-150"
+    assert 0.85 < garnet["youngs_modulus"].value / 147 < 0.95
+    assert by_quantity(card, "LiF")["shear_modulus"].status == "not_computed"
+    for one in shipped_elastic():
+        assert one.status == "ok"
+        assert np.allclose(np.array(one.stiffness_gpa), np.array(one.stiffness_gpa).T, atol=1e-3)
+        assert np.allclose(
+            np.array(one.stiffness_gpa) @ one.compliance_per_gpa, np.eye(6), atol=1e-3
+        )
+
+
+def test_band_edges_of_a_line_up_with_lithium(hull: Hull) -> None:
+    step = StepRecord(
+        status="ok",
+        step_ev=1.0,
+        levels_ev=(0, 1),
+        ranges_ev=(0, 0),
+        windows_angstrom=((0, 1), (2, 3)),
+    )
+    salt = BulkEdges(formula="LiCl", valence_ev=-4.0, gap_ev=6.0)
+    metal = BulkEdges(formula="Li", valence_ev=0.0, gap_ev=0.0)
+    held = ScorecardOptions(band_edges=(line_up(salt, metal, step),))
+    rows = by_quantity(scorecard(["LiCl"], hull, held), "LiCl")
+    assert rows["reduction_potential_band_edges"].value == -1.0  # its band lies 1 eV above Li
+    assert rows["oxidation_potential_band_edges"].value == 5.0
+    turned = line_up(metal, salt, step.model_copy(update={"step_ev": -1.0}))
+    assert potentials_against_lithium(turned) == (-1.0, 5.0)
+    other = by_quantity(scorecard(["LiF"], hull, held), "LiF")
+    assert other["reduction_potential_band_edges"].status == "not_computed"
 
 
 def test_what_fails_is_a_row(hull: Hull) -> None:

@@ -34,7 +34,7 @@ from interlith.workflows.training.data import (
     split,
     write_frames,
 )
-from interlith.workflows.training.fit import FitJob, arguments, mace_fit
+from interlith.workflows.training.fit import FitJob, _evaluated_every, arguments, mace_fit
 from interlith.workflows.training.sampling import (
     Run,
     base_frames,
@@ -652,3 +652,11 @@ def test_frames_written_in_one_go(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.xyz"]
     with pytest.raises(InputError, match="cannot read the frames"):
         read_frames(tmp_path / "absent.xyz")
+
+
+def test_stage_two_always_gets_a_checkpoint() -> None:
+    for epochs in range(2, 60):
+        for stage_two in range(1, epochs):
+            every = _evaluated_every(epochs, stage_two)
+            assert any(epoch % every == 0 for epoch in range(stage_two, epochs))
+    assert _evaluated_every(36, 26) == 5  # the shipped settings' fits are as they were

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -17,6 +18,9 @@ from interlith.errors import InputError, OutputError
 from interlith.records import Record
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+GRACE_VARIABLE = "INTERLITH_GRACE_S"
+GRACE_S = 10.0
+"""How long a run goes on after SIGUSR1 at most, where nobody says how long it may."""
 
 
 @contextmanager
@@ -45,21 +49,32 @@ def locked(folder: Path) -> Iterator[None]:
 class SignalWatch:
     """Notes SIGTERM, SIGUSR1 and Ctrl-C instead of dying of them; a second one works as usual.
 
-    Signals reach the main thread only; in another thread nothing is watched.
+    Signals reach the main thread only; in another thread nothing is watched. At the end whoever
+    listened for SIGUSR1 before hears of it: the job around a run has to end as well.
+
+    Parameters
+    ----------
+    numbers : sequence of signal.Signals
+        What is noted.
 
     Attributes
     ----------
     caught : str or None
         Name of the signal.
+    leave_by : float
+        Of the monotonic clock: after SIGUSR1 there is time to come to a regular checkpoint, after
+        the others none. ``INTERLITH_GRACE_S`` says how long, else ten seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Sequence[signal.Signals] = SIGNALS) -> None:
         self.caught: str | None = None
+        self.leave_by = math.inf
+        self._numbers = tuple(numbers)
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> SignalWatch:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+            self._before = {number: signal.signal(number, self._note) for number in self._numbers}
         return self
 
     def __exit__(
@@ -69,9 +84,15 @@ class SignalWatch:
         trace: TracebackType | None,
     ) -> None:
         self._put_back()
+        before = self._before.get(signal.SIGUSR1)
+        if self.caught == "SIGUSR1" and callable(before):
+            before(signal.SIGUSR1, None)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
         self.caught = signal.Signals(number).name
+        grace = _grace_s() if number == signal.SIGUSR1 else 0.0
+        self.leave_by = min(self.leave_by, now + grace)
         if number == signal.SIGINT:  # a queue may repeat the others, an impatient user this one
             signal.signal(signal.SIGINT, self._before[signal.SIGINT])
 
@@ -79,6 +100,13 @@ class SignalWatch:
         for number, handler in self._before.items():
             if handler is not None:  # None: set by something other than Python
                 signal.signal(number, handler)
+
+
+def _grace_s() -> float:
+    try:
+        return float(os.environ[GRACE_VARIABLE])
+    except (KeyError, ValueError):
+        return GRACE_S
 
 
 class ForceTimer:

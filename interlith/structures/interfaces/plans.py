@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,9 @@ class InterfaceOptions(BaseModel):
         Fraction of the misfit that side a takes; None shares by stiffness and thickness.
     vacuum_angstrom : float or None
         None builds two interfaces in a periodic cell; a number builds one, with that much vacuum.
+    faces : str
+        ``equal`` makes slabs with two equal faces where the crystal allows it; ``bulk`` makes slabs
+        of the bulk's composition, whose faces may be the two different terminations of a plane.
     count : int
         Candidates to build.
     registries : int
@@ -83,6 +86,7 @@ class InterfaceOptions(BaseModel):
     vacuum_angstrom: float | None = Field(None, ge=0)
     poisson_ratio: float = Field(0.3, gt=-1, lt=0.5)
     allow_broken_polyanions: bool = False
+    faces: Literal["equal", "bulk"] = "equal"
     min_distance_ratio: float = Field(0.7, gt=0, lt=1.5)
     registries: int = Field(5, ge=1, le=50)
     shift_spacing_angstrom: float = Field(0.5, gt=0)
@@ -299,7 +303,7 @@ def _slab(
             max_atoms=options.max_atoms,
         )
 
-    equal = cut.mirror_cut is not None
+    equal = cut.mirror_cut is not None and options.faces == "equal"
     attempts = [(True, True), (False, True)] if equal else [(False, True)]
     attempts = [*attempts, (False, False)] if cut.tasker == 3 else [(equal, False)]
     for symmetric, repair in attempts:

@@ -7,50 +7,41 @@ opened it: it is in no Firework and no file.
 
 from __future__ import annotations
 
+import fcntl
+import os
+import secrets
 import shlex
+import signal
+import socket
 import sys
+import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fireworks import FiretaskBase, Firework, FWAction, LaunchPad, Workflow, explicit_serialize
+from fireworks import (
+    FiretaskBase,
+    Firework,
+    FWAction,
+    FWorker,
+    LaunchPad,
+    Workflow,
+    explicit_serialize,
+)
 from jobflow import Flow
 from jobflow.managers.fireworks import flow_to_workflow
 
+from interlith.engines.dynamics.session import GRACE_VARIABLE
 from interlith.errors import FailureError, InputError
-from interlith.records import Record
 from interlith.workflows.queue.jobs import Job, Resources
-from interlith.workflows.queue.reports import CURES
 from interlith.workflows.queue.runner import run_job
+from interlith.workflows.walltime import ON_WALLTIME, STOP_AT, alarm
 
+WORKERS = "workers"
+"""Folder of the locks of workers, beside their launches."""
 QUEUES = {"slurm": "SLURM", "pbs": "PBS", "lsf": "LoadSharingFacility"}
-LOST_AFTER_S = 4 * 3600
-STATES = {
-    "COMPLETED": "completed",
-    "FIZZLED": "failed",
-    "DEFUSED": "cancelled",
-    "ARCHIVED": "cancelled",
-    "PAUSED": "waiting",
-    "WAITING": "waiting",
-    "READY": "waiting",
-    "RESERVED": "waiting",
-    "RUNNING": "running",
-}
-
-
-class FireworkReport(Record):
-    """One Firework; ``launches`` counts the times that it was started."""
-
-    id: str
-    name: str
-    status: str
-    state: str
-    host: str | None
-    queue_id: str | None
-    launches: int
-    reason: str | None
-    cure: str | None
 
 
 @explicit_serialize
@@ -68,8 +59,9 @@ class RunJobTask(FiretaskBase):  # type: ignore[misc]
             If the job failed: FireWorks then calls it FIZZLED and keeps the message.
         """
         job = Job(Path(self["folder"]))
-        state = run_job(job)
-        if state is None or state.status == "completed":
+        with alarm():
+            state = run_job(job) or job.state()
+        if state.status == "completed":
             return None
         if state.status == "continuing":
             limit = job.request().resources.max_restarts
@@ -81,7 +73,7 @@ class RunJobTask(FiretaskBase):  # type: ignore[misc]
 
 def _firework(job: Job) -> Firework:
     request = job.request()
-    spec = {"_queueadapter": queue_options(request.resources)}
+    spec = {"_queueadapter": queue_options(request.resources), "folder": request.folder}
     return Firework([RunJobTask(folder=str(job.folder))], spec=spec, name=request.name)
 
 
@@ -131,6 +123,7 @@ def queue_options(asked: Resources) -> dict[str, Any]:
         "walltime": asked.walltime,
         "signal": f"B:USR1@{asked.signal_before_s}",
         "minutes_before": max(1, round(asked.signal_before_s / 60)),
+        "signal_before_s": asked.signal_before_s,
     }
     if asked.memory_gb is not None:
         options["mem"] = f"{round(asked.memory_gb * 1024)}M"
@@ -167,30 +160,72 @@ def queue_adapter(queue: str, project: Path, asked: Resources) -> Any:
     )
 
 
-def run_ready(pad: LaunchPad, folder: Path, *, most: int | None = None) -> int:
-    """Run the Fireworks that are ready, one after the other, until none is; how many."""
-    from fireworks.core.fworker import FWorker
+def run_ready(
+    pad: LaunchPad, folder: Path, *, most: int | None = None, keep_waiting: bool = False
+) -> int:
+    """Run the Fireworks that are ready, one after the other, until none is; how many.
+
+    Parameters
+    ----------
+    keep_waiting : bool
+        Look for further ones for ever.
+    """
     from fireworks.core.rocket_launcher import rapidfire
 
-    folder.mkdir(parents=True, exist_ok=True)
     before = _launches(pad)
-    rapidfire(
-        pad, FWorker(), m_dir=str(folder), nlaunches=most or 0, sleep_time=1, strm_lvl="ERROR"
-    )
+    with working(folder) as me:
+        _on_walltime({})
+        rapidfire(
+            pad, me, m_dir=str(folder), nlaunches=-1 if keep_waiting and not most else most or 0,
+            sleep_time=1, strm_lvl="ERROR",
+        )  # fmt: skip
     return _launches(pad) - before
 
 
-def run_one(pad: LaunchPad, number: int) -> bool:
+def run_one(pad: LaunchPad, number: int, folder: Path) -> bool:
     """Run the Firework that a queue reserved."""
-    from fireworks.core.fworker import FWorker
     from fireworks.core.rocket_launcher import launch_rocket
 
-    return bool(launch_rocket(pad, FWorker(), fw_id=number, strm_lvl="ERROR"))
+    asked = pad.get_fw_by_id(number).spec.get("_queueadapter", {})
+    with working(folder) as me:
+        _on_walltime(asked)
+        return bool(launch_rocket(pad, me, fw_id=number, strm_lvl="ERROR"))
+
+
+@contextmanager
+def working(folder: Path) -> Iterator[FWorker]:
+    """A worker that others see to be alive: it holds a lock as long as its process is there.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the launches, on a file system that keeps locks.
+    """
+    workers = folder / WORKERS
+    workers.mkdir(parents=True, exist_ok=True)
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    with (workers / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield FWorker(name=name)
+        (workers / f"{name}.lock").unlink(missing_ok=True)
+
+
+def _on_walltime(asked: Mapping[str, Any]) -> None:
+    """Jobs that can go on in a new Firework do so; others run until the queue ends them.
+
+    The clock says when, for queues that send no signal before the walltime.
+    """
+    os.environ.setdefault(ON_WALLTIME, "continue")
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    if {"signal_before_s", "walltime"} <= set(asked):
+        before = int(asked["signal_before_s"])
+        left = Resources(walltime=asked["walltime"]).seconds - before
+        os.environ[GRACE_VARIABLE] = f"{before / 2:g}"
+        os.environ.setdefault(STOP_AT, f"{time.time() + max(left, 1):.0f}")
 
 
 def fill_queue(pad: LaunchPad, adapter: Any, folder: Path, *, most: int | None = None) -> int:
     """Put every Firework that is ready into the queue, reserved (as ``qlaunch -r``); how many."""
-    from fireworks.core.fworker import FWorker
     from fireworks.queue.queue_launcher import launch_rocket_to_queue
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -208,60 +243,6 @@ def fill_queue(pad: LaunchPad, adapter: Any, folder: Path, *, most: int | None =
             break
         count += 1
     return count
-
-
-def reports(pad: LaunchPad) -> list[FireworkReport]:
-    """Every Firework, the oldest first."""
-    return [_report(pad, number) for number in sorted(pad.get_fw_ids())]
-
-
-def _report(pad: LaunchPad, number: int) -> FireworkReport:
-    found = pad.get_fw_by_id(number)
-    launches = [*found.archived_launches, *found.launches]
-    last = launches[-1] if launches else None
-    reason = _reason(last) if found.state == "FIZZLED" else None
-    return FireworkReport(
-        id=str(number),
-        name=found.name,
-        status=STATES.get(found.state, found.state.lower()),
-        state=found.state,
-        host=last.host if last else None,
-        queue_id=str(last.state_history[0].get("reservation_id") or "") or None if last else None,
-        launches=len(launches),
-        reason=reason,
-        cure=None if reason is None else _cure(reason),
-    )
-
-
-def _reason(launch: Any) -> str:
-    stored = (launch.action.stored_data if launch and launch.action else None) or {}
-    trace = str((stored.get("_exception") or {}).get("_stacktrace", "")).strip()
-    return trace.splitlines()[-1] if trace else "no message was stored"
-
-
-def _cure(reason: str) -> str:
-    import re
-
-    for pattern, cure in CURES:
-        if re.search(pattern, reason, flags=re.IGNORECASE):
-            return cure
-    return "mend what the message says, then interlith retry --engine fireworks"
-
-
-def retry_failed(pad: LaunchPad, *, lost_after_s: int = LOST_AFTER_S) -> list[str]:
-    """Run FIZZLED and lost Fireworks again; their ids.
-
-    Parameters
-    ----------
-    lost_after_s : int
-        A running Firework that was not heard of for so long is lost (its worker pings hourly).
-    """
-    _, lost, _ = pad.detect_lostruns(expiration_secs=lost_after_s, rerun=True)
-    again = set(lost)
-    for number in pad.get_fw_ids({"state": "FIZZLED"}):
-        pad.rerun_fw(number)
-        again.add(number)
-    return [str(number) for number in sorted(again)]
 
 
 def _launches(pad: LaunchPad) -> int:

@@ -54,6 +54,13 @@ class Resources(Record):
     lines: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
 
+    @property
+    def seconds(self) -> int:
+        """The walltime."""
+        days, _, clock = self.walltime.rpartition("-")
+        hours, minutes, seconds = (int(part) for part in clock.split(":"))
+        return ((24 * int(days or 0) + hours) * 60 + minutes) * 60 + seconds
+
 
 class JobRequest(Record):
     """What to run.
@@ -72,7 +79,7 @@ class JobRequest(Record):
     schema_version: int = 1
     id: str = ""
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$")
-    engine: Literal["local", "slurm", "fireworks"] = "local"
+    engine: Literal["local", "slurm", "fireworks", "remote"] = "local"
     commands: tuple[tuple[str, ...], ...]
     folder: str
     resources: Resources = Resources()

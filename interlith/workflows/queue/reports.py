@@ -130,13 +130,16 @@ def _status(
 
 
 def _progress(folder: Path, job: Job) -> tuple[float, float | None] | None:
-    """Fraction and seconds left of the run below a folder that wrote last."""
-    begun = (job.folder / "state.json").stat().st_mtime - WRITING_S
+    return progress_in(folder, (job.folder / "state.json").stat().st_mtime - WRITING_S)
+
+
+def progress_in(folder: Path, since: float) -> tuple[float, float | None] | None:
+    """Fraction and seconds left of the run below a folder that wrote last, if after a moment."""
     newest: tuple[float, Path] | None = None
     for pattern in ("progress.json", "*/progress.json", "*/*/progress.json", "*/*/*/progress.json"):
         for path in folder.glob(pattern):
             written = path.stat().st_mtime
-            if written >= begun and (newest is None or written > newest[0]):
+            if written >= since and (newest is None or written > newest[0]):
                 newest = written, path
     if newest is None or time.time() - newest[0] > 3600:
         return None
@@ -145,6 +148,14 @@ def _progress(folder: Path, job: Job) -> tuple[float, float | None] | None:
         return data["step"] / data["steps"], data.get("seconds_left")
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
         return None
+
+
+def progress_and_left(folder: str | None, since: float) -> tuple[float | None, str | None]:
+    """The same for a report, where a job of a flow said in which folder it works."""
+    found = None if folder is None else progress_in(Path(folder), since - WRITING_S)
+    if found is None:
+        return None, None
+    return found[0], None if found[1] is None else _clock(found[1])
 
 
 def _clock(seconds: float) -> str:
@@ -169,6 +180,28 @@ def why(job: Job, lines: int = 20) -> Diagnosis:
         attempts=tuple(attempt.to_json() for attempt in state.attempts),
         folder=str(job.folder),
     )
+
+
+def cure_of(said: str, engine: str) -> str:
+    """What helps against what a job on a LaunchPad, or in jobflow-remote's queue, said."""
+    option = f"interlith retry --engine {engine}"
+    for pattern, cure in CURES:
+        if re.search(pattern, said, flags=re.IGNORECASE):
+            return cure.replace("interlith retry", option)
+    return f"mend what the message says, then {option}"
+
+
+def tail_of(folder: Path, patterns: tuple[str, ...], lines: int) -> list[str]:
+    """Last lines of the files of a folder that fit, each behind its name."""
+    found: list[str] = []
+    for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if text.strip():
+            found += [f"-- {path.name}", *text.splitlines()[-lines:]]
+    return found
 
 
 def _cure(status: JobStatus, said: str) -> str:

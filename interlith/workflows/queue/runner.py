@@ -16,7 +16,9 @@ import threading
 from pathlib import Path
 from types import FrameType
 
+from interlith.engines.dynamics.session import GRACE_VARIABLE
 from interlith.workflows.queue.jobs import LOG, Job, JobRequest, JobState, begin, end
+from interlith.workflows.walltime import ON_WALLTIME
 
 BUSY = 3
 """Exit code where another process holds the job."""
@@ -64,6 +66,8 @@ class Runner:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
+                env=os.environ
+                | {ON_WALLTIME: "stop", GRACE_VARIABLE: f"{_patience_s(request) / 2}"},
             )
             signal.signal(signal.SIGUSR1, before)
             signals = {n: signal.signal(n, self._note) for n in (signal.SIGUSR1, signal.SIGTERM)}
@@ -85,7 +89,7 @@ class Runner:
         self._send(number)
         patience = GRACE_S
         if number == signal.SIGUSR1:
-            patience = max(5, request.resources.signal_before_s - MARGIN_S)
+            patience = _patience_s(request)
         if self._patience is not None:
             self._patience.cancel()
         self._patience = threading.Timer(patience, self._send, (signal.SIGKILL,))
@@ -104,6 +108,16 @@ class Runner:
             return f"killed by {signal.Signals(-code).name}"
         said = [line for line in self.job.tail(LOG) if line.startswith("interlith: ")]
         return said[-1].removeprefix("interlith: ") if said else f"exit code {code}"
+
+
+def _said(request: JobRequest) -> dict[str, str]:
+    """What a run is to do before the walltime, as environment."""
+    return {ON_WALLTIME: "stop", GRACE_VARIABLE: f"{_patience_s(request) / 2:g}"}
+
+
+def _patience_s(request: JobRequest) -> int:
+    """How long a run that was told of the walltime may take to end."""
+    return max(5, request.resources.signal_before_s - MARGIN_S)
 
 
 def _die_with_parent() -> None:

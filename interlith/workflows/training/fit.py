@@ -98,7 +98,7 @@ def arguments(job: FitJob) -> list[str]:
         "swa_energy_weight": fit.stage_two_energy_weight,
         "swa_forces_weight": fit.forces_weight,
         "swa_stress_weight": fit.stress_weight,
-        "eval_interval": 5 if epochs >= 10 else 1,
+        "eval_interval": _evaluated_every(epochs, stage_two),
         "error_table": "PerAtomRMSE",
         "num_workers": 0,
         "plot": False,
@@ -106,6 +106,12 @@ def arguments(job: FitJob) -> list[str]:
     options |= _architecture(fit) if job.start_from is None else _warm_start(job.start_from)
     given = [part for key, value in options.items() for part in (f"--{key}", str(value))]
     return [*given, "--ema", "--amsgrad", "--swa"]
+
+
+def _evaluated_every(epochs: int, stage_two: int) -> int:
+    """A checkpoint is written where the trainer evaluates, and stage two must get one."""
+    met = any(epoch % 5 == 0 for epoch in range(stage_two, epochs))
+    return 5 if epochs >= 10 and met else 1
 
 
 def _architecture(fit: FitSettings) -> dict[str, Any]:

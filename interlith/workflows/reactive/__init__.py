@@ -1,0 +1,1 @@
+"""The steps of a reactive run: settings, cell, dynamics, trust."""

@@ -11,7 +11,7 @@ IS_RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.11 python3; do \
 	if $$p -c '$(IS_RECENT)' >/dev/null 2>&1; then echo $$p; exit; fi; done; echo python3)
 
-.PHONY: help setup dft study test test-slow bench docs notebooks clean
+.PHONY: help setup dft study test test-slow test-slurm bench docs notebooks clean
 
 help:
 	@echo "make study      set up the core, run the main job on examples/li-lpscl-lco.yaml"
@@ -34,7 +34,11 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow$(NOT_SLURM)"
+
+# They need a Slurm (scripts/slurm-test.sh), and mostly wait for walltimes.
+test-slurm: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "slow and slurm"
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks

@@ -209,7 +209,7 @@ def load_study(path: Path) -> Study:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise StudyError(
-            f"cannot read the study file {path} ({why}); an example is examples/li-lpscl-lco.yaml"
+            f"cannot read the study file {path} ({why}); `interlith examples` copies some"
         ) from error
     try:
         data = yaml.safe_load(text)

@@ -166,7 +166,7 @@ def _cost_line(cost: Mapping[str, Any]) -> str:
     if cost["problem"] is not None:
         return f"Stage {cost['stage']} cannot run: {cost['problem']}"
     time = "time unknown" if cost["seconds"] is None else lasting(cost["seconds"])
-    usual = "steps" if cost["stage"] == "md" else "force calls, a usual number"
+    usual = "steps" if cost["stage"] in ("md", "reactivity") else "force calls, a usual number"
     return (
         f"Stage {cost['stage']}, {cost['call']['potential']}: {cost['force_calls']} {usual}, "
         f"{cost['side_by_side']} at a time: {time} ({cost['call']['basis']})"
@@ -201,6 +201,10 @@ def _show(data: dict[str, Any]) -> None:
 
         rows = [row for search in data["structures"] for row in search["candidates"]]
         parts.append(interface_table("Explicit interfaces", rows))
+    if data["reactivity"]:
+        from interlith.cli.reactivity import summary_lines
+
+        parts += [line for record in data["reactivity"] for line in summary_lines(record)]
     parts += [line for record in data["diffusion"] for line in _transport_lines(record)]
     parts += [
         f"Topotactic limits of {record['formula']} ({record['potential']['name']}): "

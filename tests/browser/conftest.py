@@ -35,7 +35,23 @@ STUDY = {
     "anode": "Li",
     "cathode": {"material": "LiCoO2", "voltage_v": [3.0, 4.3]},
     "coatings": ["LiNbO3", "LiF"],
-    "stages": {"structures": {"max_atoms": 130, "max_strain": 0.08, "max_area_angstrom2": 120}},
+    "stages": {
+        "structures": {"max_atoms": 140, "max_strain": 0.08, "max_area_angstrom2": 120},
+        "md": {"potential": "lpscl-1", "temperatures_k": [700, 900], "time_ps": 2},
+        "reactivity": {
+            "potential": "lpscl",
+            "temperatures_k": [600],
+            "time_ps": 1.0,
+            "seeds": 1,
+            "contacts": ["anode"],
+            "min_length_angstrom": 6.5,
+            "thickness_angstrom": 8,
+            "label_frames": 2,
+            "teacher": "lpscl-2",
+            "nve_ps": 0.2,
+            "relax_steps": 20,
+        },
+    },
 }
 
 
@@ -70,12 +86,15 @@ def dynamics(folder: Path) -> DiffusionRecord:
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyResults, dict[str, str]]:
-    """Thermodynamics, interfaces and coatings by the real flow; dynamics from random walks."""
-    output = run_flow(AssessMaker().make(Study.model_validate(STUDY)))
+    """A study by the real flow, and a ladder of random walks: long dynamics in no time."""
+    work = tmp_path_factory.mktemp("work")
+    output = run_flow(AssessMaker(work_folder=str(work)).make(Study.model_validate(STUDY)))
     found = StudyResults.model_validate(output["results"])
+    assert not found.failures
+    assert [len(found.diffusion[0].runs), len(found.reactivity[0].runs)] == [2, 1]
     failures = (*found.failures, StudyFailure(step="md", subject=ATTACK, reason=ATTACK))
     update = {
-        "diffusion": (dynamics(tmp_path_factory.mktemp("walks")),),
+        "diffusion": (*found.diffusion, dynamics(tmp_path_factory.mktemp("walks"))),
         "failures": failures,
         "study": {**found.study, "notes": ATTACK},
     }

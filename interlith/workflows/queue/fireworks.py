@@ -150,7 +150,11 @@ def queue_adapter(queue: str, project: Path, asked: Resources) -> Any:
         raise InputError(f"--queue {queue} is not known; queues are {', '.join(QUEUES)}")
     worker = [sys.executable, "-m", "interlith", "worker", "--engine", "fireworks",
               "--store", str(project), "--singleshot"]  # fmt: skip
-    setup = ["export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE", *asked.setup]
+    setup = [
+        "trap '' USR1  # a signal that comes before the worker listens must not end it",
+        "export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE",
+        *asked.setup,
+    ]
     return CommonAdapter(
         q_type=QUEUES[queue],
         template_file=str(Path(__file__).with_name("templates") / f"{queue}.txt"),

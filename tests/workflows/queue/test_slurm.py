@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -142,7 +143,10 @@ def md(time_ps: str, out: str = "cu") -> tuple[str, ...]:
 
 
 def _ps_of(seconds: float) -> float:
-    """Simulated time that takes about so long here."""
-    interlith(*md("2", "probe"))
-    record = json.loads(Path("probe/record.json").read_text())
-    return round(2 * seconds / record["wall_s"])
+    """Simulated time that takes about so much processor time here, whatever else runs."""
+    spent = []
+    for time_ps in ("0.2", "2.2"):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        interlith(*md(time_ps, f"probe-{time_ps}"))
+        spent.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
+    return round(2 * seconds / (spent[1] - spent[0]))

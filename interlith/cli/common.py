@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from interlith.errors import InputError
+from interlith.errors import InputError, OutputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.table import Table
 
     from interlith.analysis.references import ReferenceSet
@@ -122,6 +124,25 @@ def print_json(data: Any) -> None:
     """One JSON document on stdout."""
     json.dump(data, sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
     sys.stdout.write("\n")
+
+
+def write_json(data: Any, path: Path | None) -> None:
+    """Write a command's record where ``--out`` names a file.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(data, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path} ({error.strerror}); choose another --out"
+        ) from error
 
 
 def print_tables(*parts: Table | str) -> None:

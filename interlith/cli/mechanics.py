@@ -14,8 +14,9 @@ from interlith.cli.common import (
     print_tables,
     progress_bar,
     table,
+    write_json,
 )
-from interlith.errors import InputError, OutputError
+from interlith.errors import InputError
 from interlith.formatting import format_value
 
 MaterialArgument = Annotated[str, typer.Argument(help="Library name, formula or structure file.")]
@@ -60,7 +61,7 @@ def elastic(
     with progress_bar(f"strains of {material}", sys.stderr.isatty()) as progress:
         record = run(material, potential_name, settings, progress=progress)
     data = record.to_json()
-    _write(data, out)
+    write_json(data, out)
     if as_json:
         print_json(data)
         return
@@ -82,7 +83,7 @@ def thermal(
     with progress_bar(f"phonons of {material}", sys.stderr.isatty()) as progress:
         record = run(material, potential_name, settings, progress=progress)
     data = record.to_json()
-    _write(data, out)
+    write_json(data, out)
     if as_json:
         print_json(data)
         return
@@ -141,7 +142,7 @@ def adhesion(
         max_strain=max_strain,
     )
     data = record.to_json()
-    _write(data, out)
+    write_json(data, out)
     if as_json:
         print_json(data)
         return
@@ -194,20 +195,6 @@ def _adhesion_lines(data: dict[str, Any]) -> list[Any]:
     if data["corrugation_j_m2"] is not None:
         lines.append(f"lateral shifts change the energy by {data['corrugation_j_m2']:.3f} J/m2")
     return lines
-
-
-def _write(data: dict[str, Any], path: Path | None) -> None:
-    import json
-
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(data, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path} ({error.strerror}); choose another --out"
-        ) from error
 
 
 def _elastic_lines(data: dict[str, Any]) -> list[Any]:

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from interlith.cli.common import JsonOption, ReferenceOption, print_json, print_tables, table
-from interlith.errors import InputError, OutputError
+from interlith.cli.common import (
+    JsonOption,
+    ReferenceOption,
+    print_json,
+    print_tables,
+    table,
+    write_json,
+)
+from interlith.errors import InputError
 
 if TYPE_CHECKING:
     from interlith.records import Amount
@@ -47,7 +54,7 @@ def products(
         every=every,
     )
     data = record.to_json()
-    _write(data, out)
+    write_json(data, out)
     if as_json:
         print_json(data)
         return
@@ -127,17 +134,3 @@ def _amount_tables(
 
 def _counts(found: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in found.items())
-
-
-def _write(data: dict[str, Any], path: Path | None) -> None:
-    import json
-
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(data, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path} ({error.strerror}); choose another --out"
-        ) from error

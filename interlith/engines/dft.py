@@ -162,9 +162,14 @@ def run_relax(
         settings.task, settings=settings, stress=cell, log=place / "relax.log"
     )
     writer = _StepWriter(place, key, done)
-    how = {"fmax_ev_per_angstrom": fmax_ev_per_angstrom, "cell": cell}
     end, status, reason = _relaxed(
-        start, calculator, settings, writer, max_steps=max(1, max_steps - done), **how
+        start,
+        calculator,
+        settings,
+        writer,
+        fmax_ev_per_angstrom=fmax_ev_per_angstrom,
+        max_steps=max(1, max_steps - done),
+        cell=cell,
     )
     more = {"fmax_ev_per_angstrom": fmax_ev_per_angstrom, "steps": writer.count}
     record = _record(atoms, end, settings, calculator, key, status, reason, place, begin, **more)

@@ -238,10 +238,10 @@ def _run_of(
 
 def failed_run(run: Run, reason: str) -> ReactiveRun:
     """A run without numbers."""
-    status = "interrupted" if reason.startswith(("interrupted", "not run")) else "failed"
+    ended = reason.startswith(("interrupted", "not run"))
     return ReactiveRun(
         seed=run.seed, temperature_k=run.temperature_k,
-        status="interrupted" if status == "interrupted" else "failed",
+        status="interrupted" if ended else "failed",
         reason=reason, time_ps=0.0, mean_temperature_k=None, max_temperature_k=None, wall_s=0.0,
         ms_per_step=None, trajectory=None, trajectory_sha256=None, converged=False, series=None,
         layers=(), edges=(), depths=(), comparison=(), phases_at_end={}, length_change=None,

@@ -18,7 +18,7 @@ from interlith.analysis.environments.model import environment_model, reference_p
 from interlith.analysis.environments.pairs import near_pairs
 from interlith.analysis.environments.thermal import repeated, shaken
 from interlith.analysis.product_amounts import phase_amounts
-from interlith.analysis.products import identify_products
+from interlith.analysis.products import FrameProducts, _compare, identify_products
 from interlith.analysis.trajectories import from_arrays
 from interlith.errors import InputError
 from interlith.records import Amount
@@ -51,6 +51,16 @@ def test_pairs_agree_with_ase() -> None:
     assert sorted(zip(i, j, strict=True)) == sorted(zip(found.first, found.second, strict=True))
     open_ones = near_pairs(points, cell, 5.01, (False, False, False))
     assert len(open_ones.first) < len(found.first)
+
+
+def test_a_trace_in_a_glass_is_no_conversion() -> None:
+    frame = FrameProducts(
+        time_ps=0.0, fractions={AMORPHOUS: 0.99, "Li2S": 0.01}, confidence={}, polyanions={},
+        bonds={}, lithium_around={}, bare={"S": 0.01}, clusters=(),
+    )  # fmt: skip
+    (row,) = _compare([frame] * 4, [Amount(formula="Li2S", amount=5)])
+    assert row.crystalline_fraction == pytest.approx(0.01)
+    assert row.converted_fraction == pytest.approx(0.01)
 
 
 def test_polyanions_and_what_is_left_of_them() -> None:

@@ -44,7 +44,7 @@ LOWEST_CUTOFF_EV = {"hard": 500.0, "soft": 300.0}
 DENSITY = {"metal": 5.0, "unknown": 3.5, "insulator": 2.5}
 DYNAMICS_DENSITY = {"metal": 3.0, "unknown": 2.0, "insulator": 1.5}
 OWN_DATASETS = {"Li": "3", "P": "5", "S": "6"}
-"""For energies that may enter a hull; dynamics and bands along a path take GPAW's own.
+"""For energies that may enter a hull; dynamics and NEB take GPAW's own.
 
 With GPAW's 1-electron Li, Li2O comes out 34 meV/atom too high: ``docs/dft.md``.
 """

@@ -16,7 +16,6 @@ from typing import Any
 
 from fireworks import LaunchPad
 
-from interlith.errors import InputError
 from interlith.records import Record
 from interlith.workflows.queue.fireworks import WORKERS
 from interlith.workflows.queue.jobs import JobStatus
@@ -26,6 +25,7 @@ from interlith.workflows.queue.reports import (
     cure_of,
     progress_and_left,
     tail_of,
+    the_one,
 )
 from interlith.workflows.queue.slurm import queue_lines
 
@@ -131,13 +131,7 @@ def why_firework(pad: LaunchPad, folder: Path, name: str, lines: int = 20) -> Di
     InputError
         If none, or several, fit.
     """
-    every = reports(pad, folder)
-    fits = [one for one in every if one.id == name]
-    fits = fits or [one for one in every if name in one.name]
-    if len(fits) != 1:
-        known = ", ".join(f"{one.id} ({one.name})" for one in (fits or every)[-6:]) or "none"
-        raise InputError(f"{len(fits)} Fireworks fit '{name}'; they are {known}")
-    (one,) = fits
+    one = the_one(reports(pad, folder), name, "Fireworks")
     work = pad.get_fw_by_id(int(one.id))
     launches = [*work.archived_launches, *work.launches]
     place = Path(launches[-1].launch_dir) if launches else folder

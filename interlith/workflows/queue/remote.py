@@ -17,7 +17,13 @@ from interlith.engines.dynamics.session import GRACE_VARIABLE
 from interlith.errors import FailureError, InputError
 from interlith.records import Record
 from interlith.workflows.queue.jobs import Job, JobStatus, Resources
-from interlith.workflows.queue.reports import Diagnosis, cure_of, progress_and_left, tail_of
+from interlith.workflows.queue.reports import (
+    Diagnosis,
+    cure_of,
+    progress_and_left,
+    tail_of,
+    the_one,
+)
 from interlith.workflows.queue.runner import run_job
 from interlith.workflows.walltime import ON_WALLTIME, STOP_AT, TimeIsUp, going_on
 
@@ -186,13 +192,7 @@ class RemoteQueue:
         InputError
             If none, or several, fit.
         """
-        every = self.reports()
-        fits = [one for one in every if one.id == name]
-        fits = fits or [one for one in every if name in one.name]
-        if len(fits) != 1:
-            known = ", ".join(f"{one.id} ({one.name})" for one in (fits or every)[-6:]) or "none"
-            raise InputError(f"{len(fits)} jobs fit '{name}'; they are {known}")
-        (one,) = fits
+        one = the_one(self.reports(), name, "jobs")
         said = tail_of(Path(one.folder), OUTPUTS, lines) if one.folder else []
         usual = {"completed": "nothing is wrong: it has ended well",
                  "waiting": "it waits for jobflow-remote's runner, or for the queue",

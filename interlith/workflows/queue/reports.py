@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
+from interlith.errors import InputError
 from interlith.records import Record
 from interlith.workflows.queue.jobs import ENDED, LOG, QUEUE_OUTPUT, Job, JobState, JobStatus
 from interlith.workflows.queue.slurm import QueueLine, queue_lines
@@ -189,6 +192,32 @@ def cure_of(said: str, engine: str) -> str:
         if re.search(pattern, said, flags=re.IGNORECASE):
             return cure.replace("interlith retry", option)
     return f"mend what the message says, then {option}"
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=_Named)
+
+
+def the_one(every: Sequence[N], name: str, what: str) -> N:
+    """The report with this number, or the only one with this part in its name.
+
+    Raises
+    ------
+    InputError
+        If none, or several, fit.
+    """
+    fits = [one for one in every if one.id == name]
+    fits = fits or [one for one in every if name in one.name]
+    if len(fits) != 1:
+        known = ", ".join(f"{one.id} ({one.name})" for one in (fits or every)[-6:]) or "none"
+        raise InputError(f"{len(fits)} {what} fit '{name}'; they are {known}")
+    return fits[0]
 
 
 def tail_of(folder: Path, patterns: tuple[str, ...], lines: int) -> list[str]:

@@ -20,6 +20,8 @@ from jobflow.core.job import Job, job
 from jobflow.core.maker import Maker
 from pydantic import ValidationError
 
+from interlith.engines.ml.mace_models import shift_element_energies
+from interlith.engines.ml.shipped_models import MODELS_FOLDER, shipped_models
 from interlith.engines.potentials import potential
 from interlith.errors import InputError, OutputError
 from interlith.workflows.training.card import DataCard
@@ -28,7 +30,7 @@ from interlith.workflows.training.settings import TrainSettings
 from interlith.workflows.training.steps import Progress, Tools, Training, write_text
 
 SETTINGS_FILE = "settings.json"
-FIXED = ("name", "teacher", "systems", "dynamics", "seed")
+FIXED = ("name", "teacher", "start_from", "systems", "dynamics", "seed")
 """Settings that a folder keeps; when others change, the steps that they touch are done again."""
 OF_THIS_MACHINE = ("files", "elements")
 """What a teacher's identity says that its hash does not need."""
@@ -44,7 +46,29 @@ def usual_tools(settings: TrainSettings) -> Tools:
     """
     teacher = potential(settings.teacher)
     identity = {k: v for k, v in teacher.identity.to_json().items() if k not in OF_THIS_MACHINE}
-    return Tools(teacher.calculator, identity, mace_fit, mace_calculator)
+    start = starting_models(settings.start_from) if settings.start_from else ()
+    return Tools(
+        teacher.calculator, identity, mace_fit, mace_calculator, start, shift_element_energies
+    )
+
+
+def starting_models(name: str) -> tuple[Path, ...]:
+    """The model files of a MACE committee.
+
+    Raises
+    ------
+    InputError, MissingDependencyError
+        If there is no such potential, or it is no MACE.
+    """
+    shipped = shipped_models().get(name)
+    if shipped is not None:
+        return tuple(shipped)
+    if not name.startswith("mace:"):
+        raise InputError(
+            f"start_from is '{name}'; only MACE models can be tuned: mace:FILE,FILE or one of "
+            f"{', '.join(shipped_models())}"
+        )
+    return tuple(MODELS_FOLDER.parents[2] / file for file in potential(name).identity.files)
 
 
 def mace_calculator(path: Path) -> Any:

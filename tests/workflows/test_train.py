@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from ase.calculators.lj import LennardJones
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from interlith.engines.ml import shipped_models
+from interlith.engines.ml.mace_models import shift_element_energies
 from interlith.engines.potentials import potential
 from interlith.errors import FailureError, InputError
-from interlith.workflows.train import TrainMaker, run_training
+from interlith.workflows.train import TrainMaker, run_training, starting_models
 from interlith.workflows.training.card import DataCard, card_text, model_file, register
 from interlith.workflows.training.data import (
     ENERGY,
@@ -503,6 +504,80 @@ def test_members_may_start_from_the_last_round(tmp_path: Path) -> None:
     assert len(set.union(*trained)) > max(map(len, trained))
     assert set.intersection(*trained) == set()  # every frame is left out once
     assert all(fit.started_from == card.fits[-4].name for fit in card.fits[-3:])
+
+
+def _shift(source: Path, target: Path, shifts: Mapping[str, float]) -> dict[str, float]:
+    target.write_text(source.read_text())
+    return {element: -1.0 + shift for element, shift in shifts.items()}
+
+
+def _tuning(folder: Path, trainer: _Trainer) -> Tools:
+    folder.mkdir(exist_ok=True)
+    for number in (1, 2):
+        (folder / f"old-{number}.model").write_text("round-0")  # forces of the toy 1.2 times larger
+    start = tuple(folder / f"old-{number}.model" for number in (1, 2))
+    return replace(_tools(trainer), start=start, shift=_shift)
+
+
+def test_a_committee_is_tuned_from_its_own_members(tmp_path: Path) -> None:
+    trainer = _Trainer(known="round-0")
+    settings = _settings(start_from="old", max_rounds=1, members=3, check="held_out")
+    card = run_training(settings, tmp_path / "t", tools=_tuning(tmp_path / "old", trainer))
+    assert [job.name for job in trainer.jobs] == ["member-1", "member-2", "member-3"]
+    starts = [job.start_from.parent.name for job in trainer.jobs if job.start_from]
+    assert starts == ["start-1", "start-2", "start-1"]
+    assert [one.started_from for one in card.fits] == starts
+    assert [one.name for one in card.rounds] == ["own-1", "check"]
+    assert card.rounds[0].model == "start-1"
+    assert [one.file for one in card.started_from] == ["old-1.model", "old-2.model"]
+    before, after = card.before[0].errors[-1], card.after[0].errors[-1]
+    assert before.frames == after.frames == 2
+    assert before.force_rmse_mev_per_angstrom > 1.0 > after.force_rmse_mev_per_angstrom
+    # a toy with 1.2 times the energy: what least squares can move is moved
+    assert set(card.element_energies_ev) == {"Li", "Cl"}
+    text = card_text(card)
+    assert "tuned from old-1.model" in text
+    assert "### Before and after" in text
+    again = _Trainer(known="round-0")
+    resumed = run_training(settings, tmp_path / "t", tools=_tuning(tmp_path / "old", again))
+    assert again.jobs == []
+    assert resumed.models == card.models
+
+
+def test_a_tuning_and_a_training_do_not_share_a_folder(tmp_path: Path) -> None:
+    run_training(_settings(), tmp_path / "t", tools=_tools(_Trainer()))
+    with pytest.raises(InputError, match="a training with other start_from;"):
+        run_training(_settings(start_from="lpscl"), tmp_path / "t", tools=_tools(_Trainer()))
+
+
+@pytest.mark.parametrize("name", ["7net-0", "lj", "lpscl-9", ""])
+def test_only_mace_is_tuned(name: str) -> None:
+    with pytest.raises(InputError, match=r"only MACE models can be tuned.*lpscl"):
+        starting_models(name)
+
+
+def test_models_to_tune_by_name() -> None:
+    assert [path.name for path in starting_models("lpscl")] == [
+        f"lpscl-{number}.model" for number in (1, 2, 3, 4)
+    ]
+    assert starting_models("lpscl-2") == (shipped_models.MODELS_FOLDER / "lpscl-2.model",)
+
+
+@pytest.mark.ml
+def test_shifted_element_energies_move_energies_and_nothing_else(tmp_path: Path) -> None:
+    (source,) = starting_models("lpscl-1")
+    energies = shift_element_energies(source, tmp_path / "m.model", {"Li": 0.5, "Cl": -0.25})
+    card = shipped_models.shipped_card("lpscl")["element_energies_ev"]
+    assert energies["Li"] == pytest.approx(card["Li"] + 0.5, abs=1e-4)
+    assert energies["S"] == pytest.approx(card["S"], abs=1e-4)
+    atoms = bulk("LiCl", "rocksalt", a=5.1, cubic=True)
+    atoms.rattle(0.1, seed=1)
+    old, new = (potential(f"mace:{path}").calculator() for path in (source, tmp_path / "m.model"))
+    energy = old.get_potential_energy(atoms)
+    assert new.get_potential_energy(atoms) == pytest.approx(energy + 4 * 0.25, abs=1e-4)
+    np.testing.assert_allclose(new.get_forces(atoms), old.get_forces(atoms), atol=1e-5)
+    with pytest.raises(InputError, match="knows Li, P, S, Cl, not O"):
+        shift_element_energies(source, tmp_path / "m.model", {"O": 0.5})
 
 
 def test_what_is_soon_learnt_runs_in_the_first_rounds_only(tmp_path: Path) -> None:

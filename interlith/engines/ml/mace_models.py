@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,38 @@ def load_mace(path: Path) -> Any:
             f"""'ase:mace.calculators.MACECalculator{{"model_paths": "{path}", "device": "cpu"}}'"""
         )
     return model
+
+
+def shift_element_energies(
+    source: Path, target: Path, shifts: Mapping[str, float]
+) -> dict[str, float]:
+    """Write a copy of a model whose elements' energies (eV) are shifted; forces stay as they are.
+
+    Returns
+    -------
+    dict
+        The energy of each element in the copy.
+
+    Raises
+    ------
+    InputError
+        If the model cannot be read, has several heads, or does not know an element.
+    """
+    torch = load_torch()
+    from ase.data import chemical_symbols
+
+    model = load_mace(source)
+    head_index(model, None, source)
+    elements = [chemical_symbols[int(z)] for z in model.atomic_numbers]
+    unknown = sorted(set(shifts) - set(elements))
+    if unknown:
+        raise InputError(f"'{source}' knows {', '.join(elements)}, not {', '.join(unknown)}")
+    energies = model.atomic_energies_fn.atomic_energies
+    with torch.no_grad():
+        added = torch.tensor([shifts.get(one, 0.0) for one in elements], dtype=energies.dtype)
+        energies += added.reshape(energies.shape)
+    torch.save(model, target)
+    return dict(zip(elements, map(float, energies.flatten()), strict=True))
 
 
 def head_index(model: Any, head: str | None, path: Path) -> int:

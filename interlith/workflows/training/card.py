@@ -115,6 +115,11 @@ class DataCard(Record):
         In order; the last is the check of the final committee, whose frames are never trained.
     members : tuple of MemberErrors
         Every member on the frames of the last check; made by the first member's dynamics.
+    started_from : tuple of ModelFile
+        The models that were tuned, if the training began with some.
+    before, after : tuple of MemberErrors
+        Of those models and of the members on the same frames: of what is held out, run by the
+        first of the models that were tuned.
     """
 
     schema_version: int = 1
@@ -135,6 +140,9 @@ class DataCard(Record):
     models: tuple[ModelFile, ...]
     limits: tuple[str, ...]
     provenance: Provenance
+    started_from: tuple[ModelFile, ...] = ()
+    before: tuple[MemberErrors, ...] = ()
+    after: tuple[MemberErrors, ...] = ()
 
 
 def model_file(path: Path) -> ModelFile:
@@ -186,7 +194,7 @@ def write_model_card(model: Path, card: DataCard) -> None:
     import yaml
 
     said = {
-        "functional": f"{card.functional} (distilled from {card.teacher.get('name')})",
+        "functional": f"{card.functional} ({_origin(card)} {card.teacher.get('name')})",
         "corrections": card.corrections,
         "licence": card.licence,
     }
@@ -199,7 +207,7 @@ def card_text(card: DataCard) -> str:
     lines = [
         f"# Data card: {card.name}",
         "",
-        f"{len(card.models)} MACE models for {'-'.join(card.elements)}, distilled from "
+        f"{len(card.models)} MACE models for {'-'.join(card.elements)}, {_origin(card)} "
         f"{teacher.get('name')} (weights sha256 `{teacher.get('sha256')}`). Last check: "
         f"{card.status.replace('_', ' ')}.",
         "",
@@ -224,6 +232,7 @@ def card_text(card: DataCard) -> str:
             for run in one.runs
             if run.stopped
         ]
+    lines += _before_and_after(card)
     lines += ["", "Members of the committee on the frames of the last check:", ""]
     lines += _error_table(
         [
@@ -240,6 +249,44 @@ def card_text(card: DataCard) -> str:
     versions = ", ".join(f"{k} {v}" for k, v in card.provenance.versions.items())
     lines += [f"Made {card.provenance.created} with {versions}.", ""]
     return "\n".join(lines)
+
+
+def _origin(card: DataCard) -> str:
+    if not card.started_from:
+        return "distilled from"
+    files = ", ".join(f"{one.file} (`{one.sha256[:12]}`)" for one in card.started_from)
+    return f"tuned from {files} on labels of"
+
+
+def _before_and_after(card: DataCard) -> list[str]:
+    """Mean over the members of each committee, on the same frames."""
+    if not card.before:
+        return []
+    rows = []
+    for number, first in enumerate(card.before[0].errors):
+        old, new = ([one.errors[number] for one in some] for some in (card.before, card.after))
+        rows.append(
+            (
+                first.group,
+                first.frames,
+                *(f"{_mean(some, 'force_rmse_mev_per_angstrom'):.0f}" for some in (old, new)),
+                *(f"{_mean(some, 'energy_rmse_mev_per_atom'):.1f}" for some in (old, new)),
+            )
+        )
+    head = ("group", "frames", "F before, meV/A", "F after", "E before, meV/atom", "E after")
+    return [
+        "",
+        "### Before and after",
+        "",
+        "Mean over the members on the same frames: what is held out, run by the first of the "
+        "models that were tuned (energies with its elements' energies moved to the teacher's).",
+        "",
+        *_table(head, rows),
+    ]
+
+
+def _mean(rows: Sequence[ErrorRow], name: str) -> float:
+    return sum(float(getattr(row, name)) for row in rows) / len(rows)
 
 
 def _error_table(rows: Iterable[ErrorRow]) -> list[str]:

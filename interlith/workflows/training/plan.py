@@ -123,6 +123,8 @@ def _system(system: SystemSettings, settings: TrainSettings, frames: list[Any]) 
     rounds = min(settings.max_rounds, system.rounds)
     trained = [] if system.held_out else runs([system], 1)
     checked = len(held_out_runs([system]))
+    if settings.start_from:
+        checked *= 2  # by the model that is tuned, and by the tuned one
     if settings.check == "all":
         checked += len(trained)
     count = rounds * len(trained) + checked
@@ -159,10 +161,11 @@ def _fits(settings: TrainSettings, systems: tuple[SystemPlan, ...]) -> tuple[int
         return own + sum(one.base_frames * one.atoms for one in trained)
 
     fit, last = settings.fit, settings.max_rounds
-    work = fit.epochs * atoms(0)
+    first = 0 if settings.start_from else 1
+    work = first * fit.epochs * atoms(0)
     work += sum(fit.refit_epochs * atoms(number) for number in range(1, last))
     work += settings.members * fit.final_epochs * atoms(last)
-    return 1 + max(0, last - 1) + settings.members, work * SECONDS_PER_ATOM_AND_EPOCH
+    return first + max(0, last - 1) + settings.members, work * SECONDS_PER_ATOM_AND_EPOCH
 
 
 def _label_cost(name: str, cells: dict[str, list[Any]]) -> tuple[float | None, str]:

@@ -177,6 +177,10 @@ class TrainSettings(_Settings):
         Of the models, for their card; they may change while a training is under way.
     teacher : str
         Potential that labels; see :func:`interlith.engines.potentials.potential`.
+    start_from : str or None
+        MACE committee to tune instead of a first fit, such as ``lpscl`` or ``mace:FILE,FILE``. Its
+        first model runs the first round's dynamics and what is held out; every member starts from
+        the model of its number, and the architecture in ``fit`` is not used.
     largest_force_rms_ev_per_angstrom : float
         Frames above it are dropped: they would dominate the squared loss.
     min_rounds, max_rounds
@@ -198,6 +202,7 @@ class TrainSettings(_Settings):
     licence: str = ""
     limits: tuple[str, ...] = ()
     teacher: str = "7net-l3i5"
+    start_from: str | None = None
     systems: tuple[SystemSettings, ...] = Field(min_length=1)
     fit: FitSettings = FitSettings()
     dynamics: DynamicsSettings = DynamicsSettings()

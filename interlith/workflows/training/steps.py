@@ -8,7 +8,7 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from interlith.errors import InputError
 from interlith.provenance import provenance
+from interlith.records import Record
 from interlith.workflows.any_engine.labelling import teacher_labels
 from interlith.workflows.training.card import (
     CARD_FILE,
@@ -25,6 +26,7 @@ from interlith.workflows.training.card import (
     DataCard,
     FitRecord,
     MemberErrors,
+    ModelFile,
     RoundRecord,
     RunRecord,
     card_text,
@@ -74,12 +76,31 @@ class Tools:
         Makes the ASE calculator that labels.
     identity : dict
         Names the teacher exactly.
+    start : tuple of Path
+        Models to tune, if any.
+    shift : callable
+        Writes a copy of a model with its elements' energies shifted; returns these energies.
     """
 
     teacher: Callable[[], Any]
     identity: dict[str, Any]
     fit: Fit
     student: Callable[[Path], Any]
+    start: tuple[Path, ...] = ()
+    shift: Callable[[Path, Path, Mapping[str, float]], dict[str, float]] | None = None
+
+
+class StartingModel(Record):
+    """A model that is tuned, with the elements' energies moved to the teacher's zeros."""
+
+    name: str
+    source: ModelFile
+    model: ModelFile
+    element_energies_ev: dict[str, float]
+    inputs: str
+
+
+Model = FitRecord | StartingModel
 
 
 @dataclass
@@ -98,12 +119,18 @@ class Training:
         base = self._base()
         kept = {"base": self._kept(base)}
         dropped = {"base": len(base) - len(kept["base"])}
-        self.element_energies = element_energies(
-            frame for frame in kept["base"] if "config_weight" not in frame.info
-        )
-        fits, rounds = self._rounds(kept, dropped)
-        final = [self._fit_member(k, kept, fits[-1]) for k in range(1, settings.members + 1)]
+        settling = [frame for frame in kept["base"] if "config_weight" not in frame.info]
+        start = self._starting_models(settling)
+        if not start:
+            self.element_energies = element_energies(settling)
+        fits, rounds = self._rounds(kept, dropped, start)
         checks = [*held_out_runs(settings.systems)]
+        same = self._own("held-out", start[0], checks)[0] if start else []
+        origins: list[Model] = [*start] or [fits[-1]]
+        final = [
+            self._fit_member(k, kept, origins[(k - 1) % len(origins)])
+            for k in range(1, settings.members + 1)
+        ]
         if settings.check == "all":
             checks += runs(settings.systems, settings.max_rounds + 1)
         made, record = self._own("check", final[0], checks)
@@ -128,6 +155,9 @@ class Training:
             models=tuple(model_file(path) for path in models),
             limits=(*LIMITS, *settings.limits),
             provenance=provenance(settings.seed),
+            started_from=tuple(one.source for one in start),
+            before=tuple(self._member(one, same) for one in start),
+            after=tuple(self._member(one, same) for one in final if start),
         )
         write_text(self.folder / CARD_FILE, json.dumps(card.to_json(), indent=1))
         write_text(self.folder / CARD_TEXT, card_text(card))
@@ -135,14 +165,49 @@ class Training:
             write_model_card(path, card)
         return card
 
+    def _starting_models(self, frames: Sequence[Atoms]) -> list[StartingModel]:
+        """The models to tune, with elements' energies fitted to the teacher's labels."""
+        if not self.tools.start or self.tools.shift is None:
+            return []
+        away = [frame.copy() for frame in frames]
+        calculator = self.tools.student(self.tools.start[0])
+        for frame, other in zip(frames, away, strict=True):
+            other.calc = calculator
+            other.info[ENERGY] = float(frame.info[ENERGY]) - float(other.get_potential_energy())
+        shifts = element_energies(away)
+        made = []
+        for number, source in enumerate(self.tools.start, 1):
+            name = f"start-{number}"
+            place = self.folder / name
+            inputs = _hash(model_file(source).sha256, list(frames))
+            known: StartingModel | None = _read_record(place / "start.json", StartingModel)
+            if known is None or known.inputs != inputs:
+                place.mkdir(parents=True, exist_ok=True)
+                energies = self.tools.shift(source, self._model_path(name), shifts)
+                known = StartingModel(
+                    name=name,
+                    source=model_file(source),
+                    model=model_file(self._model_path(name)),
+                    element_energies_ev=energies,
+                    inputs=inputs,
+                )
+                write_text(place / "start.json", json.dumps(known.to_json(), indent=1))
+            made.append(known)
+        self.element_energies = made[0].element_energies_ev
+        return made
+
     def _rounds(
-        self, kept: dict[str, list[Atoms]], dropped: dict[str, int]
+        self,
+        kept: dict[str, list[Atoms]],
+        dropped: dict[str, int],
+        start: Sequence[StartingModel],
     ) -> tuple[list[FitRecord], list[RoundRecord]]:
         """First fit, then dynamics, labels and refits; adds the frames to ``kept``."""
         settings, rounds = self.settings, list[RoundRecord]()
-        fits = [self._fit("round-0", "first", settings.seed, kept)]
+        fits = [] if start else [self._fit("round-0", "first", settings.seed, kept)]
         for number in range(1, settings.max_rounds + 1):
-            name, model = f"own-{number}", fits[-1]
+            name = f"own-{number}"
+            model: Model = fits[-1] if fits else start[0]
             systems = [system for system in settings.systems if system.rounds >= number]
             made, record = self._own(name, model, runs(systems, number))
             rounds.append(record)
@@ -177,11 +242,13 @@ class Training:
         path.parent.mkdir(parents=True, exist_ok=True)
         return teacher_labels(frames, self.tools.teacher(), self.tools.identity, path, tell)
 
-    def _fit_member(self, number: int, kept: dict[str, list[Atoms]], last: FitRecord) -> FitRecord:
+    def _fit_member(self, number: int, kept: dict[str, list[Atoms]], origin: Model) -> FitRecord:
         name, seed = f"member-{number}", self.settings.seed + number
+        if isinstance(origin, StartingModel):
+            return self._fit(name, "final", seed, kept, origin)
         if self.settings.members_start == "scratch":
             return self._fit(name, "final", seed, kept)
-        return self._fit(name, "final", seed, kept, last, share=number)
+        return self._fit(name, "final", seed, kept, origin, share=number)
 
     def _fit(
         self,
@@ -189,7 +256,7 @@ class Training:
         stage: Stage,
         seed: int,
         kept: dict[str, list[Atoms]],
-        start_from: FitRecord | None = None,
+        start_from: Model | None = None,
         share: int | None = None,
     ) -> FitRecord:
         parts = split((f for frames in kept.values() for f in frames), self.settings.test_every)
@@ -253,19 +320,17 @@ class Training:
     def _model_path(self, name: str) -> Path:
         return self.folder / name / f"{name}.model"
 
-    def _model(self, fit: FitRecord) -> Path:
+    def _model(self, fit: Model) -> Path:
         """The fit's model file, if it is still the one that was recorded."""
         path = self._model_path(fit.name)
         if not path.exists() or model_file(path).sha256 != fit.model.sha256:
             raise InputError(
-                f"{path} is not the model that {path.parent / 'fit.json'} records; delete the "
+                f"{path} is not the model that the record beside it describes; delete the "
                 f"folder {path.parent} and what came after it, and run again"
             )
         return path
 
-    def _own(
-        self, name: str, fit: FitRecord, wanted: Sequence[Run]
-    ) -> tuple[list[Atoms], RoundRecord]:
+    def _own(self, name: str, fit: Model, wanted: Sequence[Run]) -> tuple[list[Atoms], RoundRecord]:
         """Dynamics of a model, labels of its frames, and the model's errors on them."""
         calculator = self.tools.student(self._model(fit))
         frames: list[Atoms] = []
@@ -329,7 +394,7 @@ class Training:
             and abs(overall.energy_mean_mev_per_atom) <= settings.energy_bound_mev_per_atom
         )
 
-    def _member(self, fit: FitRecord, frames: Sequence[Atoms]) -> MemberErrors:
+    def _member(self, fit: Model, frames: Sequence[Atoms]) -> MemberErrors:
         calculator = self.tools.student(self._model(fit))
         return MemberErrors(model=fit.name, errors=errors(frames, calculator))
 

@@ -47,7 +47,9 @@ class AsStored(Trajectory):
     right for displacements; distances need positions that belong to the cell of their frame.
     """
 
-    def blocks(self, size: int, chosen: range | None = None) -> Iterator[Block]:
+    def blocks(
+        self, size: int, chosen: range | None = None, *, own_cells: bool = True
+    ) -> Iterator[Block]:
         """Positions of the chosen frames (default all), at most ``size`` at a time."""
         wanted = range(self.n_frames) if chosen is None else chosen
         return self.source.frames(wanted, size)

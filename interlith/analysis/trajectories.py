@@ -95,8 +95,16 @@ class Trajectory:
         """Whether the cell repeats along a, b, c."""
         return self.source.periodic
 
-    def blocks(self, size: int, chosen: range | None = None) -> Iterator[Block]:
+    def blocks(
+        self, size: int, chosen: range | None = None, *, own_cells: bool = False
+    ) -> Iterator[Block]:
         """Unwrapped positions of the chosen frames (default all), at most ``size`` at a time.
+
+        Parameters
+        ----------
+        own_cells : bool
+            Positions as they lie in each frame's own cell, for a file or a picture. By default the
+            cell's own motion is taken out, as displacements need it.
 
         Raises
         ------
@@ -110,7 +118,8 @@ class Trajectory:
             read, take = range(chosen.start, chosen.stop), chosen.step
         else:
             read, take = chosen, 1
-        follow = _Follower(self.source.wrapped, self.source.periodic, str(self.path))
+        kind = _InOwnCells if own_cells else _Follower
+        follow = kind(self.source.wrapped, self.source.periodic, str(self.path))
         seen = 0
         for raw in self.source.frames(read, size):
             block = follow(raw)
@@ -152,9 +161,7 @@ class _Follower:
             moves = np.diff(fractional, axis=0, prepend=self.last[0][None])
             before = np.concatenate([self.last[1][None], cells[:-1]])
             between = 0.5 * (cells + before)
-        if self.wrapped:
-            moves -= np.where(self.periodic, np.round(moves), 0.0)
-            self._check(moves)
+        moves = self._nearest(moves)
         steps = _times(moves, between)
         positions = out0 + np.cumsum(steps, axis=0)
         if self.last is None:
@@ -162,6 +169,13 @@ class _Follower:
         self.last = (fractional[-1], cells[-1], positions[-1])
         self.count += len(cells)
         return Block(positions, cells)
+
+    def _nearest(self, moves: FloatArray) -> FloatArray:
+        if not self.wrapped:
+            return moves
+        nearest: FloatArray = moves - np.where(self.periodic, np.round(moves), 0.0)
+        self._check(nearest)
+        return nearest
 
     def _check(self, moves: FloatArray) -> None:
         far = np.abs(moves) * self.periodic
@@ -173,6 +187,23 @@ class _Follower:
                 "it must stay well below half a cell to be followed. Write frames more often, or "
                 "give unwrapped positions"
             )
+
+
+class _InOwnCells(_Follower):
+    """Unwraps, and leaves every frame in its own cell."""
+
+    def __call__(self, raw: Block) -> Block:
+        if not self.wrapped:
+            return raw
+        fractional = _fractional(raw.positions, raw.cells, self.name)
+        if self.last is None:
+            self.last = (fractional[0], raw.cells[0], fractional[0])
+        before, _, unwrapped = self.last
+        moves = self._nearest(np.diff(fractional, axis=0, prepend=before[None]))
+        places = unwrapped + np.cumsum(moves, axis=0)
+        self.last = (fractional[-1], raw.cells[-1], places[-1])
+        self.count += len(raw.cells)
+        return Block(_times(places, raw.cells), raw.cells)
 
 
 def _same(a: FloatArray, b: FloatArray) -> bool:

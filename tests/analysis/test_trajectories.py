@@ -166,6 +166,19 @@ def test_steps_count_in_a_breathing_cell(size: int, steady: int) -> None:
     np.testing.assert_allclose(moved(everything(trajectory, size)), expected, atol=1e-8)
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_frames_in_their_own_breathing_cells(size: int, wrapped: bool) -> None:
+    fractional = walk() @ np.linalg.inv(CELL)
+    cells = CELL * (1 + 0.05 * np.sin(np.arange(40) / 3.0))[:, None, None]
+    stored = (fractional % 1.0 if wrapped else fractional) @ cells
+    trajectory = from_arrays(stored, cells, SYMBOLS, 1.0, wrapped=wrapped)
+    blocks = list(trajectory.blocks(size, range(0, 40, 3), own_cells=True))
+    got = np.concatenate([block.positions for block in blocks])
+    expected = (fractional - (np.floor(fractional[0]) if wrapped else 0)) @ cells
+    np.testing.assert_allclose(got, expected[::3], atol=1e-9)
+
+
 def test_open_boundaries_are_not_wrapped() -> None:
     positions = np.zeros((3, 1, 3))
     positions[:, 0, 2] = [0.0, 6.5, 13.0]

@@ -223,7 +223,7 @@ def _write(
         parameters={"settings": settings.to_json(), "potential": potential.to_json()},
     )
     step = 0
-    for block in trajectory.blocks(BLOCK, range(0, trajectory.n_frames, every)):
+    for block in trajectory.blocks(BLOCK, range(0, trajectory.n_frames, every), own_cells=True):
         for positions, cell in zip(block.positions, block.cells, strict=True):
             values = {
                 name: float(column[step])

@@ -61,8 +61,9 @@ class DftReferenceSettings(BaseModel):
     kpoint_density : dict
         Points per 1/Angstrom (ASE's convention) by kind of phase, see :func:`kind_of_phase`.
     hubbard_scaled : bool
-        Divide d occupations by the partial wave's norm in its sphere; unscaled, filled d shells
-        have occupations below 1 and U pushes CoO up by 0.5 eV/atom.
+        Divide d occupations by the partial wave's norm in its sphere. Unscaled, the energies differ
+        from the Materials Project's by a constant per metal atom, which a correction can take up;
+        scaled they do not.
     datasets : dict
         PAW datasets that are not GPAW's default ones, by element.
     """
@@ -84,7 +85,7 @@ class DftReferenceSettings(BaseModel):
     energy_tolerance_ev: float = 2e-4
     density_tolerance: float = 1e-3
     eigenstates_tolerance: float = 1e-5
-    hubbard_scaled: bool = True
+    hubbard_scaled: bool = False
     datasets: dict[str, str] = dict(OWN_DATASETS)
 
 
@@ -140,8 +141,12 @@ def dft_phase_key(facts: PhaseFacts, settings: DftReferenceSettings) -> str:
     """What a result of this phase depends on, as one hash."""
     from importlib import metadata
 
+    from interlith.engines.electronic.hubbard import hubbard_u
+
     elements = {element for site in facts.sites for element in site.species}
     hashes = _dataset_hashes(elements, settings)
+    if not hubbard_u(elements):  # the choice does not concern it; True keeps the keys of the set
+        settings = settings.model_copy(update={"hubbard_scaled": True})
     parts = [
         str(TREATMENT_VERSION),
         phase_key(facts, settings.geometry),

@@ -20,6 +20,7 @@ from interlith.analysis.reference_coverage import coverage
 from interlith.analysis.references import ReferenceSet, build_reference, parse_formula
 from interlith.errors import InputError
 from interlith.structures.library import list_phases
+from interlith.workflows.reference_dft_data import HUBBARD_NAME
 
 POTENTIAL, DFT = BUILTIN
 
@@ -124,12 +125,17 @@ def test_planned_phases_are_held_or_said_to_be_missing() -> None:
     assert int(str(content["planned"])) >= 250
 
 
-def test_phases_with_u_enter_no_hull() -> None:
+def test_phases_with_u_enter_a_hull_with_a_correction_of_their_own_or_not_at_all() -> None:
     content = _content()
-    aside = content["set_aside"]
+    aside, schemes = content["set_aside"], content["schemes"]
     assert isinstance(aside, list)
-    assert all(row["hubbard_u_ev"] for row in aside)
-    assert not any(row["hubbard_u_ev"] for row in phase_rows(DFT))
+    assert isinstance(schemes, dict)
+    own = {
+        one["name"].split()[0] for one in schemes["MP2020"] if one["name"].endswith(HUBBARD_NAME)
+    }
+    assert not any(one["name"].endswith(HUBBARD_NAME) for one in schemes["none"])
+    assert all(set(row["hubbard_u_ev"]) - own for row in aside)
+    assert all(set(row["hubbard_u_ev"] or ()) <= own for row in phase_rows(DFT))
     assert not {row["name"] for row in aside} & {row["name"] for row in phase_rows(DFT)}
 
 

@@ -12,9 +12,10 @@ from ase import Atoms
 from ase.build import bulk
 
 from interlith.analysis.builtin_reference import load_builtin, reference_from_data
+from interlith.analysis.corrections import correction_energy, schemes_from_pymatgen
 from interlith.errors import FailureError, InputError
 from interlith.structures.library import LIBRARY_FOLDER, list_phases, load_phase
-from interlith.workflows import reference_dft
+from interlith.workflows import reference_dft, reference_dft_data
 from interlith.workflows.reference_dft import (
     CALCULATIONS,
     ENERGIES,
@@ -161,6 +162,42 @@ def test_formation_energies_stand_on_the_sets_own_zeros(
     phase = reference.find({"Li": 1, "Cl": 1})
     assert phase is not None
     assert reference.energies[phase] == pytest.approx((2 * -3.7 + 1.9 + 1.8) / 2)
+
+
+def test_a_metal_with_u_enters_with_a_correction_of_its_own(
+    results: list[DftPhaseResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oxygen = Atoms("O2", positions=[[0, 0, 0], [1.2, 0, 0]], cell=[5] * 3)
+    more = [
+        _result("Co", -7.0, relaxed_cell(bulk("Co", "hcp", a=2.5, c=4.1))),
+        _result("O2", -5.0, relaxed_cell(oxygen)),
+        _result("CoO", -7.2, relaxed_cell(bulk("CoO", "rocksalt", a=4.26)),
+                hubbard_u_ev={"Co": 3.32}),
+    ]  # fmt: skip
+    monkeypatch.setattr(reference_dft_data, "HUBBARD_CORRECTIONS_EV", {})
+    content = collect_dft([*results, *more], LIBRARY_FOLDER, SETTINGS, "toy")
+    assert [row["name"] for row in content["set_aside"]] == ["CoO"]
+    monkeypatch.setattr(reference_dft_data, "HUBBARD_CORRECTIONS_EV", {"Co": (-0.5, 0.02)})
+    path = tmp_path / "toy.json"
+    write_dft_data_file(path, [*results, *more], LIBRARY_FOLDER, SETTINGS, "toy")
+    assert json.loads(path.read_text())["set_aside"] == []
+    raw, corrected = (reference_from_data(path, scheme) for scheme in ("none", "MP2020"))
+    energies = [float(one.energies[one.find({"Co": 1, "O": 1})]) for one in (raw, corrected)]
+    assert energies[0] == pytest.approx(-7.2 + 12.0 / 2)
+    scheme = correction_energy(
+        schemes_from_pymatgen()["MP2020"], {"Co": 1, "O": 1}, {"oxide": 1, "Co in O": 1}
+    )
+    assert 2 * (energies[1] - energies[0]) == pytest.approx(scheme - 0.5)
+
+
+def test_the_choice_of_occupations_concerns_compounds_with_u_alone() -> None:
+    scaled = DftReferenceSettings(hubbard_scaled=True)
+    keys = [
+        [dft_phase_key(load_phase(name, LIBRARY_FOLDER), one) for one in (SETTINGS, scaled)]
+        for name in ("LiCl", "CoO")
+    ]
+    assert keys[0][0] == keys[0][1]
+    assert keys[1][0] != keys[1][1]
 
 
 def test_a_phase_without_the_zero_of_an_element_waits(results: list[DftPhaseResult]) -> None:

@@ -449,7 +449,10 @@ class _Trainer:
 
 
 def _student(path: Path) -> Any:
-    wrong = {"round-0": 1.2, "round-1": 1.05}.get(path.read_text(), 1.0)
+    return _student_of({"round-0": 1.2, "round-1": 1.05}.get(path.read_text(), 1.0))
+
+
+def _student_of(wrong: float) -> Any:
     return LennardJones(sigma=2.5, epsilon=0.1 * wrong, rc=7.5, smooth=True)
 
 
@@ -542,6 +545,43 @@ def test_a_committee_is_tuned_from_its_own_members(tmp_path: Path) -> None:
     resumed = run_training(settings, tmp_path / "t", tools=_tuning(tmp_path / "old", again))
     assert again.jobs == []
     assert resumed.models == card.models
+
+
+def _given(tmp_path: Path) -> str:
+    frames = base_frames(_system(rattles_angstrom=(0.02, 0.03, 0.04)), 5)
+    for frame in frames:
+        frame.info.clear()
+    label(frames, _student_of(1.0), tmp_path / "aimd.extxyz")
+    return str(tmp_path / "aimd.extxyz")
+
+
+def test_frames_that_are_labelled_already_are_trained_on(tmp_path: Path) -> None:
+    without = run_training(_settings(), tmp_path / "a", tools=_tools(_Trainer()))
+    settings = _settings(labelled=[_given(tmp_path)])
+    card = run_training(settings, tmp_path / "b", tools=_tools(_Trainer()))
+    assert card.frames["given"] == {"aimd": 4}
+    assert card.frames["base"] == without.frames["base"]
+    trained = [one.train_frames + one.valid_frames + one.test_frames for one in card.fits]
+    assert trained[0] == sum(card.frames["base"].values()) + 4
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.replace(ENERGY, "energy_of_another_name"), "no REF_energy"),
+        (lambda text: "", "holds no frames"),
+        (lambda text: text.replace(f"{ENERGY}=", f"{ENERGY}=nan other="), "is not finite"),
+    ],
+)
+def test_frames_without_a_label_are_refused(
+    change: Callable[[str], str], said: str, tmp_path: Path
+) -> None:
+    path = Path(_given(tmp_path))
+    path.write_text(change(path.read_text()))
+    with pytest.raises(InputError, match=said):
+        run_training(_settings(labelled=[str(path)]), tmp_path / "t", tools=_tools(_Trainer()))
+    with pytest.raises(InputError, match="cannot read the frames"):
+        run_training(_settings(labelled=["nowhere.xyz"]), tmp_path / "u", tools=_tools(_Trainer()))
 
 
 def test_a_tuning_and_a_training_do_not_share_a_folder(tmp_path: Path) -> None:

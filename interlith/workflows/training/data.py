@@ -154,6 +154,30 @@ def read_frames(path: Path) -> list[Atoms]:
         return list(read_xyz(file, slice(None)))
 
 
+def read_labelled(path: Path) -> list[Atoms]:
+    """Frames with energies and forces that someone has computed, in the group of the file's name.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, holds no frames, or one of them has no finite label.
+    """
+    frames = read_frames(path)
+    if not frames:
+        raise InputError(f"{path} holds no frames; give an extxyz file of labelled ones")
+    for number, frame in enumerate(frames, 1):
+        energy, forces = frame.info.get(ENERGY), frame.arrays.get(FORCES)
+        if energy is None or forces is None:
+            raise InputError(
+                f"frame {number} of {path} has no {ENERGY} or no {FORCES}; label it first with "
+                "interlith.workflows.any_engine.labelling.label_frames"
+            )
+        if not (np.isfinite(energy) and np.isfinite(forces).all()):
+            raise InputError(f"the label of frame {number} of {path} is not finite; leave it out")
+        frame.info |= {"group": str(frame.info.get("group", path.stem)), "source": "given"}
+    return frames
+
+
 def _append(path: Path, frame: Atoms) -> None:
     from ase.io import write
 

@@ -181,6 +181,9 @@ class TrainSettings(_Settings):
         MACE committee to tune instead of a first fit, such as ``lpscl`` or ``mace:FILE,FILE``. Its
         first model runs the first round's dynamics and what is held out; every member starts from
         the model of its number, and the architecture in ``fit`` is not used.
+    labelled : tuple of str
+        Files (extxyz) of frames that this teacher has labelled already, such as steps of AIMD or
+        what :func:`interlith.workflows.any_engine.labelling.label_frames` gave: all are trained on.
     largest_force_rms_ev_per_angstrom : float
         Frames above it are dropped: they would dominate the squared loss.
     min_rounds, max_rounds
@@ -204,6 +207,7 @@ class TrainSettings(_Settings):
     teacher: str = "7net-l3i5"
     start_from: str | None = None
     systems: tuple[SystemSettings, ...] = Field(min_length=1)
+    labelled: tuple[str, ...] = ()
     fit: FitSettings = FitSettings()
     dynamics: DynamicsSettings = DynamicsSettings()
     largest_force_rms_ev_per_angstrom: float = Field(2.0, gt=0)

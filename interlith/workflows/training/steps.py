@@ -41,6 +41,7 @@ from interlith.workflows.training.data import (
     element_energies,
     errors,
     read_frames,
+    read_labelled,
     split,
     write_frames,
 )
@@ -119,7 +120,12 @@ class Training:
         base = self._base()
         kept = {"base": self._kept(base)}
         dropped = {"base": len(base) - len(kept["base"])}
-        settling = [frame for frame in kept["base"] if "config_weight" not in frame.info]
+        given = [frame for name in settings.labelled for frame in read_labelled(Path(name))]
+        if given:
+            kept["given"] = self._kept(given)
+            dropped["given"] = len(given) - len(kept["given"])
+        known = (frame for some in kept.values() for frame in some)
+        settling = [frame for frame in known if "config_weight" not in frame.info]
         start = self._starting_models(settling)
         if not start:
             self.element_energies = element_energies(settling)

@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from interlith.analysis.builtin_reference import BUILTIN, DATA_FOLDER, formation_energy
+from interlith.analysis.builtin_reference import (
+    BUILTIN,
+    DATA_FOLDER,
+    formation_energy,
+    lowest_polymorphs,
+)
 from interlith.analysis.corrections import Correction
 from interlith.analysis.reference_files import load_csv
 from interlith.workflows.reference_dft_data import HUBBARD_NAME
@@ -21,9 +28,8 @@ from interlith.workflows.reference_dft_data import HUBBARD_NAME
 SHARED = Path(__file__).parents[2] / "shared"
 
 
-def differences() -> dict[str, list[tuple[str, float]]]:
+def differences(content: Mapping[str, Any]) -> dict[str, list[tuple[str, float]]]:
     """For each metal the compounds and what they lack, eV per metal atom."""
-    content = json.loads((DATA_FOLDER / f"{BUILTIN[1]}.json").read_text(encoding="utf-8"))
     theirs = load_csv(SHARED / "reference" / "mp2019_ground_states.csv.gz")
     scheme = tuple(
         Correction(**one)
@@ -31,8 +37,9 @@ def differences() -> dict[str, list[tuple[str, float]]]:
         if not one["name"].endswith(HUBBARD_NAME)
     )
     found = defaultdict(list)
-    for row in (*content["phases"], *content["set_aside"]):
-        metals = list(row["hubbard_u_ev"])
+    rows = [*content["phases"], *content["set_aside"]]
+    for row in lowest_polymorphs({**content, "phases": rows}):
+        metals = list(row["hubbard_u_ev"] or ())
         other = theirs.find(row["composition"])
         if len(metals) != 1 or other is None:
             continue
@@ -44,7 +51,8 @@ def differences() -> dict[str, list[tuple[str, float]]]:
 
 
 if __name__ == "__main__":
-    for metal, rows in sorted(differences().items()):
+    data = json.loads((DATA_FOLDER / f"{BUILTIN[1]}.json").read_text(encoding="utf-8"))
+    for metal, rows in sorted(differences(data).items()):
         values = np.array([value for _, value in rows])
         scatter = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
         print(f"{metal}: {values.mean():+.3f} eV per atom, scatter {scatter:.3f}")

@@ -23,6 +23,8 @@ from interlith.units import GPA_PER_EV_PER_ANGSTROM3
 FEWEST_POINTS = 4
 """Parameters of the fit: with exactly so many points nothing is left over to judge it by."""
 
+POLISH = 3
+
 
 class EquationOfState(Record):
     """What energies against volume say.
@@ -95,6 +97,8 @@ def fit_equation_of_state(
         )
         return EquationOfState(status="no_answer", reason=reason, **points)
     at = minima[0]
+    for _ in range(POLISH):  # roots of a cubic that is nearly a parabola come out inexact
+        at -= float(curve.deriv()(at)) / float(curve.deriv(2)(at))
     second, third = float(curve.deriv(2)(at)), float(curve.deriv(3)(at))
     modulus = 4 / 9 * second * at**3.5 / scale
     return EquationOfState(

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from math import ceil, floor
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ LOW_SPIN = {("Co", 3), ("Ni", 4), ("Co", 4)}
 ANIONS = frozenset("N O F P S Cl As Se Br Sb Te I".split())
 OPEN_SHELL_MOLECULES = {"O2": 1.0}
 MAX_D = 5
+SAME_STATE = 0.01
 
 
 def starting_moments(atoms: Atoms, order: Order = "ferromagnetic") -> tuple[float, ...]:
@@ -46,8 +48,13 @@ def starting_moments(atoms: Atoms, order: Order = "ferromagnetic") -> tuple[floa
     atoms : Atoms
         Moments that it already carries are taken as they are.
     order : {"ferromagnetic", "antiferromagnetic", "none"}
-        Antiferromagnetic alternates the signs along the list of the atoms of each element, sorted
-        by layer along the longest cell vector.
+        Antiferromagnetic alternates the signs along the list of the atoms of each element and
+        moment, sorted by layer along the longest cell vector.
+
+    Notes
+    -----
+    Where a metal has two states, bond valences say which site has which: Co3O4 is Co(II) with
+    moments among Co(III) without.
     """
     given = atoms.get_initial_magnetic_moments()
     if given.any():
@@ -57,8 +64,11 @@ def starting_moments(atoms: Atoms, order: Order = "ferromagnetic") -> tuple[floa
     symbols = atoms.get_chemical_symbols()
     if atoms.get_chemical_formula(empirical=True) == "O" and len(atoms) % 2 == 0:
         return (OPEN_SHELL_MOLECULES["O2"],) * len(atoms)
-    by_element = element_moments(tuple(sorted(_counts(symbols).items())))
+    composition = tuple(sorted(_counts(symbols).items()))
+    by_element = element_moments(composition)
     moments = [by_element[symbol] for symbol in symbols]
+    if _mixed(composition) and (states := _site_states(atoms)) is not None:
+        moments = [_moment(*one) for one in zip(symbols, states, strict=True)]
     if order == "antiferromagnetic":
         moments = _alternate(atoms, moments)
     return tuple(moments)
@@ -84,7 +94,7 @@ def _moment(element: str, state: float | None) -> float:
     electrons = D_ELECTRONS[element] - state
     if electrons <= 0 or electrons >= 2 * MAX_D:
         return 0.0
-    if (element, round(state)) in LOW_SPIN and abs(state - round(state)) < 0.01:
+    if {(element, floor(state + SAME_STATE)), (element, ceil(state - SAME_STATE))} <= LOW_SPIN:
         return 0.6
     return float(min(electrons, 2 * MAX_D - electrons))
 
@@ -99,6 +109,29 @@ def _states(counts: Mapping[str, int]) -> dict[str, float]:
     return dict(guesses[0]) if guesses else {}
 
 
+def _mixed(composition: tuple[tuple[str, int], ...]) -> bool:
+    """Whether a metal that may carry a moment is there in two states, as Co in Co3O4."""
+    states = _states(dict(composition)) if ANIONS & dict(composition).keys() else {}
+    return any(
+        element in POLARISING and abs(state - round(state)) > SAME_STATE
+        for element, state in states.items()
+    )
+
+
+def _site_states(atoms: Atoms) -> tuple[float, ...] | None:
+    """Oxidation state of each site from its bond lengths; None where they do not tell."""
+    from pymatgen.analysis.bond_valence import BVAnalyzer
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    if not atoms.pbc.all():
+        return None
+    try:
+        valences = BVAnalyzer().get_valences(AseAtomsAdaptor.get_structure(atoms))
+    except ValueError:
+        return None
+    return tuple(float(one) for one in valences)
+
+
 def _counts(symbols: list[str]) -> dict[str, int]:
     return {symbol: symbols.count(symbol) for symbol in set(symbols)}
 
@@ -107,8 +140,8 @@ def _alternate(atoms: Atoms, moments: list[float]) -> list[float]:
     axis = int(atoms.cell.lengths().argmax())
     heights = atoms.get_scaled_positions()[:, axis]
     signed = list(moments)
-    for symbol in set(atoms.get_chemical_symbols()):
-        members = [a.index for a in atoms if a.symbol == symbol]
+    for kind in set(zip(atoms.get_chemical_symbols(), moments, strict=True)):
+        members = [a.index for a in atoms if (a.symbol, moments[a.index]) == kind]
         members.sort(key=lambda i: (round(float(heights[i]), 4), i))
         for place, index in enumerate(members):
             signed[index] = moments[index] * (-1) ** place

@@ -10,6 +10,7 @@ from interlith.engines.electronic.hubbard import gpaw_setups, hubbard_u
 from interlith.engines.electronic.magnetism import starting_moments
 from interlith.engines.electronic.settings import bonding, grid, settings_for
 from interlith.errors import InputError
+from interlith.structures.library import build, load_phase
 
 
 def _cell(formula: str) -> Atoms:
@@ -151,6 +152,29 @@ def test_antiferromagnetic_moments_cancel() -> None:
     cell = _cell("Ni4O4")
     assert sum(starting_moments(cell, "antiferromagnetic")) == 0
     assert sum(abs(m) for m in starting_moments(cell, "antiferromagnetic")) == 8
+
+
+def test_a_metal_in_two_states_has_the_moments_of_each() -> None:
+    spinel = build(load_phase("Co3O4")).get_primitive_structure().to_ase_atoms(msonable=False)
+    moments = starting_moments(spinel)
+    cobalt = [i for i, symbol in enumerate(spinel.symbols) if symbol == "Co"]
+    near = [int((spinel.get_distances(i, range(len(spinel)), mic=True) < 2.2).sum()) - 1
+            for i in cobalt]  # fmt: skip
+    assert sorted(zip(near, (moments[i] for i in cobalt), strict=True)) == [
+        (4, 3.0), (4, 3.0), (6, 0.6), (6, 0.6), (6, 0.6), (6, 0.6),
+    ]  # fmt: skip
+    signed = starting_moments(spinel, "antiferromagnetic")
+    assert sorted(m for m in signed if abs(m) > 1) == [-3.0, 3.0]
+    assert sum(signed) == pytest.approx(0)
+
+
+def test_a_state_between_two_low_spin_ones_is_low_spin() -> None:
+    cells = [
+        build(load_phase(name)).get_primitive_structure().to_ase_atoms(msonable=False)
+        for name in ("LiCo2O4-spinel", "LiMn2O4")
+    ]
+    assert set(starting_moments(cells[0])) == {0.0, 0.6}
+    assert set(starting_moments(cells[1])) == {0.0, 3.5}
 
 
 def test_moments_that_the_atoms_carry_are_kept() -> None:

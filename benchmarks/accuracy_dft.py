@@ -170,7 +170,8 @@ def _hubbard(content: dict[str, Any]) -> list[str]:
         "metal atom (`python benchmarks/fit_hubbard.py`); the mean over a metal's compounds is its "
         "correction, and the scatter its uncertainty: "
         + (", ".join(f"{m} {v:+.2f} +- {s:.2f} eV" for m, (v, s) in sorted(own.items())) or "none")
-        + ". A metal with one compound has none, and its phases enter no hull. The "
+        + ". Compounds with elements beside Li, O and F are left out (CoAl2O4 would bring the error "
+        "of Al2O3). A metal with one compound has none, and its phases enter no hull. The "
         "last column is the honest one: the error with a correction fitted to the metal's other "
         "compounds.",
         "",

@@ -29,6 +29,7 @@ SYSTEMS = (
     "Li P S Cl", "Li P O", "Li P S Cl O", "Li Co O", "Li Ni O", "Li Al O", "Li Zr O",
     "Li La Zr O", "Li Nb O", "Li C O", "Li H O", "Li P N", "Li P N O", "Li Co P S Cl O",
 )  # fmt: skip
+HIGHEST_V = 5.0
 METALS_3D = {"Co", "Ni", "Mn", "Fe", "Cr", "V"}
 REASONS: dict[str, str] = {
     "Al2O3": "raw -2.94 (2019: -3.02); three Al datasets give -2.94 to -2.96, another O -2.95",
@@ -170,8 +171,9 @@ def _hubbard(content: dict[str, Any]) -> list[str]:
         "metal atom (`python benchmarks/fit_hubbard.py`); the mean over a metal's compounds is its "
         "correction, and the scatter its uncertainty: "
         + (", ".join(f"{m} {v:+.2f} +- {s:.2f} eV" for m, (v, s) in sorted(own.items())) or "none")
-        + ". Compounds with elements beside Li, O and F are left out (CoAl2O4 would bring the error "
-        "of Al2O3). A metal with one compound has none, and its phases enter no hull. The "
+        + ". Compounds with elements beside Li, O and F are left out (CoAl2O4 would bring "
+        "the error of Al2O3). A metal with one compound has none, and its phases enter no hull. "
+        "The "
         "last column is the honest one: the error with a correction fitted to the metal's other "
         "compounds.",
         "",
@@ -251,8 +253,9 @@ def _windows(dft: ReferenceSet, theirs: ReferenceSet, zhu: ReferenceSet, shared:
     if deviations:
         lines += [
             "",
-            f"{len(deviations)} limits that are not 0 V in both: median "
-            f"{np.median(deviations):.3f}, worst {max(deviations):.3f} V.",
+            f"{len(deviations)} limits below {HIGHEST_V:g} V that are not 0 V in both: median "
+            f"{np.median(deviations):.3f}, worst {max(deviations):.3f} V. (Above it stand limits of "
+            "chemical systems in which nothing that would form first is computed yet.)",
         ]
     return [*lines, ""]
 
@@ -294,7 +297,7 @@ def _window_row(
     counted = [
         abs(a - b)
         for a, b in sides
-        if a is not None and b is not None and (abs(a) > 1e-6 or abs(b) > 1e-6)
+        if a is not None and b is not None and max(abs(a), abs(b)) > 1e-6 and min(a, b) < HIGHEST_V
     ]
     return [row], counted
 

@@ -254,8 +254,8 @@ def _windows(dft: ReferenceSet, theirs: ReferenceSet, zhu: ReferenceSet, shared:
         lines += [
             "",
             f"{len(deviations)} limits below {HIGHEST_V:g} V that are not 0 V in both: median "
-            f"{np.median(deviations):.3f}, worst {max(deviations):.3f} V. (Above it stand limits of "
-            "chemical systems in which nothing that would form first is computed yet.)",
+            f"{np.median(deviations):.3f}, worst {max(deviations):.3f} V. (Above it stand "
+            "limits of chemical systems in which nothing that would form first is computed yet.)",
         ]
     return [*lines, ""]
 

@@ -117,10 +117,10 @@ class Training:
     def run(self) -> DataCard:
         """All steps and the card."""
         settings = self.settings
+        given = [frame for name in settings.labelled for frame in read_labelled(Path(name))]
         base = self._base()
         kept = {"base": self._kept(base)}
         dropped = {"base": len(base) - len(kept["base"])}
-        given = [frame for name in settings.labelled for frame in read_labelled(Path(name))]
         if given:
             kept["given"] = self._kept(given)
             dropped["given"] = len(given) - len(kept["given"])

@@ -570,6 +570,7 @@ def test_frames_that_are_labelled_already_are_trained_on(tmp_path: Path) -> None
     [
         (lambda text: text.replace(ENERGY, "energy_of_another_name"), "no REF_energy"),
         (lambda text: "", "holds no frames"),
+        (lambda text: text[: len(text) // 2], "cannot read the frames"),
         (lambda text: text.replace(f"{ENERGY}=", f"{ENERGY}=nan other="), "is not finite"),
     ],
 )
@@ -577,9 +578,11 @@ def test_frames_without_a_label_are_refused(
     change: Callable[[str], str], said: str, tmp_path: Path
 ) -> None:
     path = Path(_given(tmp_path))
-    path.write_text(change(path.read_text()))
+    given = change(path.read_text())
+    path.write_text(given)
     with pytest.raises(InputError, match=said):
         run_training(_settings(labelled=[str(path)]), tmp_path / "t", tools=_tools(_Trainer()))
+    assert path.read_text() == given  # someone's own file is never mended
     with pytest.raises(InputError, match="cannot read the frames"):
         run_training(_settings(labelled=["nowhere.xyz"]), tmp_path / "u", tools=_tools(_Trainer()))
 

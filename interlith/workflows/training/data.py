@@ -162,7 +162,13 @@ def read_labelled(path: Path) -> list[Atoms]:
     InputError
         If the file cannot be read, holds no frames, or one of them has no finite label.
     """
-    frames = read_frames(path)
+    from ase.io.extxyz import XYZError, read_xyz
+
+    try:
+        with path.open(encoding="utf-8") as file:  # not read_frames: it mends what it reads
+            frames = list(read_xyz(file, slice(None)))
+    except (OSError, ValueError, IndexError, KeyError, XYZError) as error:
+        raise InputError(f"cannot read the frames in {path}: {error}") from error
     if not frames:
         raise InputError(f"{path} holds no frames; give an extxyz file of labelled ones")
     for number, frame in enumerate(frames, 1):

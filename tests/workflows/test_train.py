@@ -547,8 +547,9 @@ def test_a_committee_is_tuned_from_its_own_members(tmp_path: Path) -> None:
     assert resumed.models == card.models
 
 
-def _given(tmp_path: Path) -> str:
-    frames = base_frames(_system(rattles_angstrom=(0.02, 0.03, 0.04)), 5)
+def _given(tmp_path: Path, *materials: str) -> str:
+    systems = [_system(name, rattles_angstrom=(0.02, 0.03, 0.04)) for name in materials or ["LiCl"]]
+    frames = [frame for system in systems for frame in base_frames(system, 5)]
     for frame in frames:
         frame.info.clear()
     label(frames, _student_of(1.0), tmp_path / "aimd.extxyz")
@@ -563,6 +564,21 @@ def test_frames_that_are_labelled_already_are_trained_on(tmp_path: Path) -> None
     assert card.frames["base"] == without.frames["base"]
     trained = [one.train_frames + one.valid_frames + one.test_frames for one in card.fits]
     assert trained[0] == sum(card.frames["base"].values()) + 4
+
+
+def test_given_frames_alone_tune_a_committee(tmp_path: Path) -> None:
+    settings = _settings(
+        systems=[_system(temperatures_k=(300.0,), md_ps=0.02, frames=2, held_out=True)],
+        labelled=[_given(tmp_path, "Li", "LiCl")],
+        start_from="old",
+        min_rounds=0,
+        max_rounds=0,
+        check="held_out",
+    )
+    trainer = _Trainer(known="round-0")
+    card = run_training(settings, tmp_path / "t", tools=_tuning(tmp_path / "old", trainer))
+    assert card.frames == {"base": {}, "given": {"aimd": 8}, "check": {"LiCl": 2}}
+    assert [one.name for one in card.rounds] == ["check"]
 
 
 @pytest.mark.parametrize(

@@ -227,8 +227,11 @@ class TrainSettings(_Settings):
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"two systems are called {doubled[0]}; every name must differ")
-        if all(system.held_out for system in self.systems):
-            raise ValueError("every system is held out: nothing is left to train on")
+        if all(system.held_out for system in self.systems) and not self.labelled:
+            raise ValueError(
+                "every system is held out and no labelled frames are given: nothing is left to "
+                "train on"
+            )
         if self.min_rounds > self.max_rounds:
             raise ValueError(f"min_rounds {self.min_rounds} is above max_rounds {self.max_rounds}")
         return self

@@ -24,10 +24,12 @@ from interlith.engines.ml.mace_models import shift_element_energies
 from interlith.engines.ml.shipped_models import MODELS_FOLDER, shipped_models
 from interlith.engines.potentials import potential
 from interlith.errors import InputError, OutputError
+from interlith.structures.files.formats import write_text
 from interlith.workflows.training.card import DataCard
 from interlith.workflows.training.fit import mace_fit
+from interlith.workflows.training.fit_steps import Progress
 from interlith.workflows.training.settings import TrainSettings
-from interlith.workflows.training.steps import Progress, Tools, Training, write_text
+from interlith.workflows.training.steps import Tools, Training
 
 SETTINGS_FILE = "settings.json"
 FIXED = ("name", "teacher", "start_from", "systems", "dynamics", "seed")
@@ -121,13 +123,13 @@ def _prepared(folder: Path, settings: TrainSettings) -> Path:
                 f"{folder} holds a training with other {', '.join(differing)}; go on with the "
                 "same, or name another folder"
             )
-        write_text(path, settings.model_dump_json(indent=1))
     except OSError as error:
         raise OutputError(
             f"cannot write into {folder} ({error.strerror}); name a folder of your own"
         ) from error
     except (ValidationError, UnicodeDecodeError) as error:
         raise InputError(f"{path} holds no training settings; name another folder") from error
+    write_text(path, settings.model_dump_json(indent=1))
     return folder.resolve()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +23,7 @@ from interlith.engines.ml.mace_models import shift_element_energies
 from interlith.engines.potentials import potential
 from interlith.errors import FailureError, InputError
 from interlith.workflows.train import TrainMaker, run_training, starting_models
+from interlith.workflows.training import fit_steps
 from interlith.workflows.training.card import DataCard, card_text, model_file, register
 from interlith.workflows.training.data import (
     ENERGY,
@@ -526,8 +529,9 @@ def test_a_committee_is_tuned_from_its_own_members(tmp_path: Path) -> None:
     trainer = _Trainer(known="round-0")
     settings = _settings(start_from="old", max_rounds=1, members=3, check="held_out")
     card = run_training(settings, tmp_path / "t", tools=_tuning(tmp_path / "old", trainer))
-    assert [job.name for job in trainer.jobs] == ["member-1", "member-2", "member-3"]
-    starts = [job.start_from.parent.name for job in trainer.jobs if job.start_from]
+    jobs = sorted(trainer.jobs, key=lambda job: job.name)
+    assert [job.name for job in jobs] == ["member-1", "member-2", "member-3"]
+    starts = [job.start_from.parent.name for job in jobs if job.start_from]
     assert starts == ["start-1", "start-2", "start-1"]
     assert [one.started_from for one in card.fits] == starts
     assert [one.name for one in card.rounds] == ["own-1", "check"]
@@ -670,6 +674,59 @@ def test_a_training_that_was_cut_off_goes_on(tmp_path: Path) -> None:
         assert one.errors == two.errors
 
 
+class _Together(_Trainer):
+    """Members wait until as many run as are wanted; alone they would wait in vain."""
+
+    def __init__(self, at_once: int, fail_at: str | None = None) -> None:
+        super().__init__(fail_at=fail_at)
+        self._all_here = threading.Barrier(at_once)
+
+    def __call__(self, job: FitJob, progress: Callable[[int, int], None] | None) -> Path:
+        if job.stage == "final":
+            self._all_here.wait(timeout=60)
+        return super().__call__(job, progress)
+
+
+def test_members_are_fitted_side_by_side_and_kept_where_one_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit_steps, "side_by_side", lambda fits: max(1, fits))
+    alone = run_training(_settings(members=3), tmp_path / "a", tools=_tools(_Together(3)))
+    with pytest.raises(FailureError, match="the trainer was stopped"):
+        run_training(_settings(members=3), tmp_path / "b", tools=_tools(_Together(3, "member-2")))
+    second = _Trainer(known="round-0")
+    resumed = run_training(_settings(members=3), tmp_path / "b", tools=_tools(second))
+    assert [job.name for job in second.jobs] == ["member-2"]
+    assert resumed.models == alone.models
+
+
+def test_an_interruption_ends_the_fits_that_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One member's result cannot be recorded for a reason that is none of the trainer's."""
+    monkeypatch.setattr(fit_steps, "side_by_side", lambda fits: max(1, fits))
+    told: list[int] = []
+
+    def endless(job: FitJob, progress: Callable[[int, int], None] | None) -> Path:
+        path = _Trainer(known="round-0")(job, progress)
+        while job.name == "member-2" and progress is not None and len(told) < 3000:
+            told.append(1)
+            time.sleep(0.02)
+            progress(1, 1)
+        return path
+
+    def student(path: Path) -> Any:
+        if path.read_text() == "member-1":
+            raise KeyboardInterrupt
+        return _student(path)
+
+    teacher = potential("lj")
+    tools = Tools(teacher.calculator, teacher.identity.to_json(), endless, student)
+    with pytest.raises(KeyboardInterrupt):
+        run_training(_settings(), tmp_path, tools=tools)
+    assert len(told) < 3000
+
+
 def test_a_folder_with_another_training_is_refused(tmp_path: Path) -> None:
     run_training(_settings(), tmp_path, tools=_tools(_Trainer()))
     with pytest.raises(InputError, match="a training with other seed;"):
@@ -694,7 +751,7 @@ def test_only_what_a_change_touches_is_done_again(
     first, second = _Trainer(), _Trainer(known="round-0")
     run_training(_settings(**usual), tmp_path, tools=_tools(first))
     card = run_training(_settings(**(usual | change)), tmp_path, tools=_tools(second))
-    assert [job.name for job in second.jobs] == again
+    assert sorted(job.name for job in second.jobs) == sorted(again)
     assert card.limits[2:] == tuple(change.get("limits", ()))
 
 

@@ -8,11 +8,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
 from interlith.engines.potentials import potential
 from interlith.records import Record
+from interlith.workflows.training.fit_steps import side_by_side
 from interlith.workflows.training.sampling import base_frames, held_out_runs, runs, teacher_runs
 from interlith.workflows.training.settings import SystemSettings, TrainSettings
 
@@ -148,7 +150,7 @@ def _steps(settings: TrainSettings, system: SystemSettings) -> tuple[int, int]:
 
 
 def _fits(settings: TrainSettings, systems: tuple[SystemPlan, ...]) -> tuple[int, float]:
-    """Number of fits and their time, with the frames that each would see."""
+    """Number of fits and their time here, with the frames that each would see."""
     trained = [one for one in systems if not one.held_out]
     facts = {one.name: one for one in settings.systems}
 
@@ -164,7 +166,8 @@ def _fits(settings: TrainSettings, systems: tuple[SystemPlan, ...]) -> tuple[int
     first = 0 if settings.start_from else 1
     work = first * fit.epochs * atoms(0)
     work += sum(fit.refit_epochs * atoms(number) for number in range(1, last))
-    work += settings.members * fit.final_epochs * atoms(last)
+    turns = math.ceil(settings.members / side_by_side(settings.members))
+    work += turns * fit.final_epochs * atoms(last)
     return first + max(0, last - 1) + settings.members, work * SECONDS_PER_ATOM_AND_EPOCH
 
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import shlex
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
-
-from interlith.errors import InputError
 from interlith.provenance import provenance
-from interlith.records import Record
+from interlith.structures.files.formats import write_text
 from interlith.workflows.any_engine.labelling import teacher_labels
 from interlith.workflows.training.card import (
     CARD_FILE,
@@ -26,7 +19,6 @@ from interlith.workflows.training.card import (
     DataCard,
     FitRecord,
     MemberErrors,
-    ModelFile,
     RoundRecord,
     RunRecord,
     card_text,
@@ -42,10 +34,17 @@ from interlith.workflows.training.data import (
     errors,
     read_frames,
     read_labelled,
-    split,
     write_frames,
 )
-from interlith.workflows.training.fit import Fit, FitJob, Stage, arguments
+from interlith.workflows.training.fit import Fit, Stage
+from interlith.workflows.training.fit_steps import (
+    Fits,
+    Model,
+    Progress,
+    StartingModel,
+    hash_of,
+    read_record,
+)
 from interlith.workflows.training.sampling import (
     Run,
     base_frames,
@@ -59,7 +58,6 @@ from interlith.workflows.training.settings import TrainSettings
 if TYPE_CHECKING:
     from ase import Atoms
 
-Progress = Callable[[str, int, int], None]
 LABELS = "labelled.xyz"
 LIMITS = (
     "The errors are against the teacher; the teacher's own errors come on top.",
@@ -91,19 +89,6 @@ class Tools:
     shift: Callable[[Path, Path, Mapping[str, float]], dict[str, float]] | None = None
 
 
-class StartingModel(Record):
-    """A model that is tuned, with the elements' energies moved to the teacher's zeros."""
-
-    name: str
-    source: ModelFile
-    model: ModelFile
-    element_energies_ev: dict[str, float]
-    inputs: str
-
-
-Model = FitRecord | StartingModel
-
-
 @dataclass
 class Training:
     """The steps of one training; each reads its file if it is there and writes it if not."""
@@ -133,10 +118,7 @@ class Training:
         checks = [*held_out_runs(settings.systems)]
         same = self._own("held-out", start[0], checks)[0] if start else []
         origins: list[Model] = [*start] or [fits[-1]]
-        final = [
-            self._fit_member(k, kept, origins[(k - 1) % len(origins)])
-            for k in range(1, settings.members + 1)
-        ]
+        final = self._members(kept, origins)
         if settings.check == "all":
             checks += runs(settings.systems, settings.max_rounds + 1)
         made, record = self._own("check", final[0], checks)
@@ -171,6 +153,10 @@ class Training:
             write_model_card(path, card)
         return card
 
+    @property
+    def _fits(self) -> Fits:
+        return Fits(self.settings, self.folder, self.tools.fit, self.tools.student, self._tell)
+
     def _starting_models(self, frames: Sequence[Atoms]) -> list[StartingModel]:
         """The models to tune, with elements' energies fitted to the teacher's labels."""
         if not self.tools.start or self.tools.shift is None:
@@ -185,15 +171,15 @@ class Training:
         for number, source in enumerate(self.tools.start, 1):
             name = f"start-{number}"
             place = self.folder / name
-            inputs = _hash(model_file(source).sha256, list(frames))
-            known: StartingModel | None = _read_record(place / "start.json", StartingModel)
+            inputs = hash_of(model_file(source).sha256, list(frames))
+            known: StartingModel | None = read_record(place / "start.json", StartingModel)
             if known is None or known.inputs != inputs:
                 place.mkdir(parents=True, exist_ok=True)
-                energies = self.tools.shift(source, self._model_path(name), shifts)
+                energies = self.tools.shift(source, self._fits.path(name), shifts)
                 known = StartingModel(
                     name=name,
                     source=model_file(source),
-                    model=model_file(self._model_path(name)),
+                    model=model_file(self._fits.path(name)),
                     element_energies_ev=energies,
                     inputs=inputs,
                 )
@@ -210,7 +196,7 @@ class Training:
     ) -> tuple[list[FitRecord], list[RoundRecord]]:
         """First fit, then dynamics, labels and refits; adds the frames to ``kept``."""
         settings, rounds = self.settings, list[RoundRecord]()
-        fits = [] if start else [self._fit("round-0", "first", settings.seed, kept)]
+        fits = [] if start else [self._fit("round-0", "first", kept)]
         for number in range(1, settings.max_rounds + 1):
             name = f"own-{number}"
             model: Model = fits[-1] if fits else start[0]
@@ -222,7 +208,7 @@ class Training:
             if record.within_bounds and number >= settings.min_rounds:
                 break
             if number < settings.max_rounds:
-                fits.append(self._fit(f"round-{number}", "refit", settings.seed, kept, model))
+                fits.append(self._fit(f"round-{number}", "refit", kept, model))
         return fits, rounds
 
     def _tell(self, what: str, done: int, total: int) -> None:
@@ -248,97 +234,36 @@ class Training:
         path.parent.mkdir(parents=True, exist_ok=True)
         return teacher_labels(frames, self.tools.teacher(), self.tools.identity, path, tell)
 
-    def _fit_member(self, number: int, kept: dict[str, list[Atoms]], origin: Model) -> FitRecord:
-        name, seed = f"member-{number}", self.settings.seed + number
-        if isinstance(origin, StartingModel):
-            return self._fit(name, "final", seed, kept, origin)
-        if self.settings.members_start == "scratch":
-            return self._fit(name, "final", seed, kept)
-        return self._fit(name, "final", seed, kept, origin, share=number)
-
     def _fit(
-        self,
-        name: str,
-        stage: Stage,
-        seed: int,
-        kept: dict[str, list[Atoms]],
-        start_from: Model | None = None,
-        share: int | None = None,
+        self, name: str, stage: Stage, kept: dict[str, list[Atoms]], start: Model | None = None
     ) -> FitRecord:
-        parts = split((f for frames in kept.values() for f in frames), self.settings.test_every)
-        if share is not None:
-            parts = parts.without_share(share, self.settings.members)
-        folder = self.folder / name
-        job = FitJob(
-            name=name,
-            stage=stage,
-            seed=seed,
-            folder=folder,
-            train=folder / "train.xyz",
-            valid=folder / "valid.xyz",
-            test=folder / "test.xyz",
-            element_energies=self.element_energies,
-            settings=self.settings.fit,
-            start_from=self._model(start_from) if start_from else None,
-        )
-        write_frames(job.train, parts.train)
-        write_frames(job.valid, parts.valid)
-        write_frames(job.test, parts.test)
-        command = shlex.join(arguments(self._relative(job)))
-        inputs = _hash(command, parts.train, parts.valid, start_from and start_from.model.sha256)
-        known: FitRecord | None = _read_record(folder / "fit.json", FitRecord)
-        if known is not None and known.inputs == inputs:
-            return known
-        begin = time.monotonic()
-        model = self.tools.fit(job, partial(self._tell, f"{name}: epochs"))
-        shutil.copyfile(model, self._model_path(name))
-        record = FitRecord(
-            name=name,
-            seed=seed,
-            command=command,
-            started_from=start_from.name if start_from else None,
-            epochs=job.epochs[0],
-            train_frames=len(parts.train),
-            train_atoms=sum(map(len, parts.train)),
-            valid_frames=len(parts.valid),
-            test_frames=len(parts.test),
-            wall_s=round(time.monotonic() - begin, 1),
-            inputs=inputs,
-            model=model_file(self._model_path(name)),
-            test=errors(parts.test, self.tools.student(self._model_path(name))),
-        )
-        write_text(folder / "fit.json", json.dumps(record.to_json(), indent=1))
-        return record
+        frames = (frame for some in kept.values() for frame in some)
+        seed, zeros = self.settings.seed, self.element_energies
+        wanted = self._fits.prepared(name, stage, seed, frames, zeros, start_from=start)
+        return self._fits.done([wanted])[0]
 
-    def _relative(self, job: FitJob) -> FitJob:
-        def short(path: Path) -> Path:
-            return path.relative_to(self.folder)
-
-        return replace(
-            job,
-            folder=short(job.folder),
-            train=short(job.train),
-            valid=short(job.valid),
-            test=short(job.test),
-            start_from=short(job.start_from) if job.start_from else None,
-        )
-
-    def _model_path(self, name: str) -> Path:
-        return self.folder / name / f"{name}.model"
-
-    def _model(self, fit: Model) -> Path:
-        """The fit's model file, if it is still the one that was recorded."""
-        path = self._model_path(fit.name)
-        if not path.exists() or model_file(path).sha256 != fit.model.sha256:
-            raise InputError(
-                f"{path} is not the model that the record beside it describes; delete the "
-                f"folder {path.parent} and what came after it, and run again"
+    def _members(self, kept: dict[str, list[Atoms]], origins: Sequence[Model]) -> list[FitRecord]:
+        """The committee; with a common start its members each leave out a share of the frames."""
+        settings = self.settings
+        tuned = isinstance(origins[0], StartingModel)
+        scratch = not tuned and settings.members_start == "scratch"
+        wanted = [
+            self._fits.prepared(
+                f"member-{number}",
+                "final",
+                settings.seed + number,
+                (frame for some in kept.values() for frame in some),
+                self.element_energies,
+                start_from=None if scratch else origins[(number - 1) % len(origins)],
+                share=None if scratch or tuned else number,
             )
-        return path
+            for number in range(1, settings.members + 1)
+        ]
+        return self._fits.done(wanted)
 
     def _own(self, name: str, fit: Model, wanted: Sequence[Run]) -> tuple[list[Atoms], RoundRecord]:
         """Dynamics of a model, labels of its frames, and the model's errors on them."""
-        calculator = self.tools.student(self._model(fit))
+        calculator = self.tools.student(self._fits.model(fit))
         frames: list[Atoms] = []
         records: list[RunRecord] = []
         for place, run in enumerate(wanted):
@@ -349,7 +274,7 @@ class Training:
         labelled = self._labelled(frames, name)
         rows = errors(
             labelled,
-            self.tools.student(self._model(fit)),
+            self.tools.student(self._fits.model(fit)),
             lambda frame: f"{frame.info['group']} {frame.info['source']}",
         )
         return labelled, RoundRecord(
@@ -366,10 +291,10 @@ class Training:
         """Frames of one run; ``model`` is the hash of what moves the atoms."""
         folder, settings = self.folder / stage, self.settings
         frames_path, record_path = folder / f"{run.label}.xyz", folder / f"{run.label}.json"
-        inputs = _hash(
+        inputs = hash_of(
             model, run.system, run.temperature_k, run.number, settings.dynamics, settings.seed
         )
-        known: RunRecord | None = _read_record(record_path, RunRecord)
+        known: RunRecord | None = read_record(record_path, RunRecord)
         if known is not None and known.inputs == inputs:
             return (read_frames(frames_path) if known.frames else []), known
         tell = partial(self._tell, f"{stage}: steps of {run.label}")
@@ -401,42 +326,10 @@ class Training:
         )
 
     def _member(self, fit: Model, frames: Sequence[Atoms]) -> MemberErrors:
-        calculator = self.tools.student(self._model(fit))
+        calculator = self.tools.student(self._fits.model(fit))
         return MemberErrors(model=fit.name, errors=errors(frames, calculator))
 
     def _shipped(self, fit: FitRecord, name: str) -> Path:
         target = self.folder / name
-        shutil.copyfile(self._model(fit), target)
+        shutil.copyfile(self._fits.model(fit), target)
         return target
-
-
-def _hash(*inputs: Any) -> str:
-    """Hash of what a step starts from: plain values, settings, lists of labelled frames."""
-    digest = hashlib.sha256()
-    for one in inputs:
-        if isinstance(one, list):
-            for frame in one:
-                digest.update(frame.numbers.tobytes())
-                digest.update(frame.positions.tobytes())
-                digest.update(repr(float(frame.info[ENERGY])).encode())
-        elif isinstance(one, BaseModel):
-            digest.update(one.model_dump_json(exclude_defaults=True).encode())
-        else:
-            digest.update(repr(one).encode())
-        digest.update(b"|")
-    return digest.hexdigest()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one go."""
-    part = path.with_suffix(path.suffix + ".part")
-    part.write_text(text)
-    os.replace(part, path)
-
-
-def _read_record(path: Path, kind: Any) -> Any:
-    """A step's record, or None if the step is not done (or its record is of another version)."""
-    try:
-        return kind.model_validate_json(path.read_text())
-    except (OSError, UnicodeDecodeError, ValidationError):
-        return None

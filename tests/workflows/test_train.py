@@ -17,6 +17,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import FixAtoms
 
 from interlith.engines.ml import shipped_models
 from interlith.engines.ml.mace_models import shift_element_energies
@@ -223,6 +224,46 @@ def test_labels_of_other_frames_are_refused(tmp_path: Path) -> None:
     label([one], calculator, path)
     with pytest.raises(InputError, match="labels of other frames"):
         label([other], calculator, path)
+
+
+def test_labels_of_another_teacher_are_refused(tmp_path: Path) -> None:
+    path, frames = tmp_path / "frames.xyz", [bulk("Cu", cubic=True), bulk("Cu", cubic=True, a=3.7)]
+    label(frames[:1], LennardJones(), path, teacher="a" * 64)
+    assert len(label(frames, LennardJones(), path, teacher="a" * 64)) == 2
+    with pytest.raises(InputError, match=r"another teacher \(sha256 a{12}\.\.\., not b{12}"):
+        label(frames, LennardJones(), path, teacher="b" * 64)
+
+
+def test_forces_on_fixed_atoms_are_labels_like_all_others(tmp_path: Path) -> None:
+    frame = bulk("Cu", cubic=True)
+    frame.rattle(0.1, seed=1)
+    frame.info["group"] = "Cu"
+    due = label([frame], LennardJones(), tmp_path / "free.xyz")[0].arrays[FORCES]
+    frame.set_constraint(FixAtoms([0, 1]))
+    made = label([frame], LennardJones(), tmp_path / "fixed.xyz")
+    np.testing.assert_allclose(made[0].arrays[FORCES], due)
+    made[0].set_constraint(FixAtoms([0, 1]))
+    assert errors(made, LennardJones())[-1].force_rmse_mev_per_angstrom < 1e-3
+
+
+@pytest.mark.parametrize("what", ["forces", "stress", "cell", "boundaries", "weight"])
+def test_all_that_a_fit_reads_is_in_its_hash(what: str) -> None:
+    frame = _labelled(bulk("Cu", cubic=True))
+    frame.info[STRESS] = np.eye(3)
+    other = frame.copy()
+    assert fit_steps.hash_of([frame]) == fit_steps.hash_of([other])
+    match what:
+        case "forces":
+            other.arrays[FORCES] = -frame.arrays[FORCES] + 0.1
+        case "stress":
+            other.info[STRESS] = -np.eye(3)
+        case "cell":
+            other.set_cell(1.1 * frame.cell.array)
+        case "boundaries":
+            other.pbc = False
+        case "weight":
+            other.info["config_weight"] = 0.1
+    assert fit_steps.hash_of([frame]) != fit_steps.hash_of([other])
 
 
 def test_a_teacher_that_fails_is_a_failure(tmp_path: Path) -> None:

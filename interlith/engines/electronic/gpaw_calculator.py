@@ -62,6 +62,8 @@ class GpawCalculator(Calculator):
         Of every structure that did not converge at once.
     used : DftSettings or None
         What gave the last answer: the settings asked for, or those of a cure.
+    altered : str or None
+        How a cure changed what was computed, not only how.
     """
 
     def __init__(
@@ -88,6 +90,8 @@ class GpawCalculator(Calculator):
         self._temporary: str | None = None
         self.answer: Answer | None = None
         self.used: DftSettings | None = None
+        self.altered: str | None = None
+        self._asked: DftSettings | None = None
         self.attempts: tuple[Attempt, ...] = ()
         self.history: tuple[Attempt, ...] = ()
 
@@ -123,8 +127,14 @@ class GpawCalculator(Calculator):
         if len(self.attempts) > 1:
             self.history += self.attempts
         self.used = chosen
+        wider = self._asked is not None and chosen.smearing_ev != self._asked.smearing_ev
+        self.altered = f"only with smearing {chosen.smearing_ev:g} eV" if wider else None
         self._settings = chosen  # a cure that helped is kept
         self.results = dict(self.answer.results)
+
+    def forget(self) -> None:
+        """Take the next structure's settings from it alone, as if it were the first."""
+        self._settings = self._seen = None
 
     def close(self) -> None:
         """Close the log and give back memory and processes; the calculator can be used again."""
@@ -173,7 +183,7 @@ class GpawCalculator(Calculator):
                 return self._settings
         settings = self.fixed or settings_for(atoms, self.task, **self.overrides)
         check_gpaw_input(atoms, settings)
-        self._settings, self._seen = settings, (numbers, lengths)
+        self._settings, self._seen, self._asked = settings, (numbers, lengths), settings
         return settings
 
     def _log_path(self) -> Path:

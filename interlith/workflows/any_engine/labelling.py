@@ -1,8 +1,9 @@
 """Energies and forces of many frames by any engine: labels for training, one record a frame.
 
 A label is computed once: its record lies in the folder under the hash of the frame and the engine,
-in whatever order the frames come again. A frame that fails is a record with the reason, and does
-not stop the others.
+in whatever order the frames come again; settings of one frame (cures, moments) do not go on to the
+next. A frame that fails is a record with the reason, and does not stop the others; it is computed
+again by the next call unless the frame itself is to blame. Forces are those before constraints.
 
 >>> from ase.build import bulk
 >>> from interlith.engines.relax import rattle
@@ -26,7 +27,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from interlith.engines.dynamics.session import locked
-from interlith.errors import InterlithError, OutputError
+from interlith.engines.electronic.solving import UnsolvedError
+from interlith.errors import (
+    FailureError,
+    InterlithError,
+    MissingDependencyError,
+    OutputError,
+)
 from interlith.provenance import Provenance, provenance
 from interlith.records import Record
 from interlith.workflows.any_engine.calculations import calculator_engine
@@ -58,6 +65,10 @@ class LabelRecord(Record):
     ----------
     inputs : str
         Hash of the frame and of the engine; names the record's file.
+    reason : str or None
+        Why there is no label, or what the engine had to change to give one.
+    lasting : bool
+        The frame is to blame: another try would fail as well.
     settings : dict or None
         What a DFT code used in the end.
     """
@@ -69,6 +80,7 @@ class LabelRecord(Record):
     n_atoms: int
     status: Literal["ok", "failed"]
     reason: str | None = None
+    lasting: bool = False
     energy_ev: float | None = None
     forces_ev_per_angstrom: tuple[Vector, ...] | None = None
     stress_ev_per_angstrom3: Matrix | None = None
@@ -118,7 +130,7 @@ def label_frames(
     folder : Path
         One record file for each frame; locked while this runs.
     retry : bool
-        Compute failed frames again.
+        Compute all failed frames again, also those that are to blame themselves.
     progress : callable, optional
         Called with (frames done, frames).
 
@@ -126,6 +138,8 @@ def label_frames(
     ------
     InputError
         If the engine cannot be used, or another process uses the folder.
+    MissingDependencyError
+        If a program that the engine needs is missing.
     OutputError
         If the folder cannot be written to.
     """
@@ -154,11 +168,12 @@ def label_with(
     records: list[LabelRecord] = []
     computed = 0
     with locked(place):
-        for number, frame in enumerate(frames, 1):
+        for number, given in enumerate(frames, 1):
+            frame = _unconstrained(given)
             inputs = inputs_hash(frame, identity.get("sha256"), identity.get("settings"))
             path = place / f"{inputs[:24]}.json"
             record = _read(path, inputs)
-            if record is None or (retry and record.status != "ok"):
+            if record is None or (record.status != "ok" and (retry or not record.lasting)):
                 record = label_frame(frame, calculator, identity, inputs)
                 _write(path, record)
                 computed += 1
@@ -176,8 +191,16 @@ def label_with(
 def label_frame(
     frame: Atoms, calculator: Any, identity: dict[str, Any], inputs: str = ""
 ) -> LabelRecord:
-    """Label one frame; a failure is a record, not an exception."""
-    begin, atoms = time.monotonic(), frame.copy()
+    """Label one frame; a failure is a record, not an exception.
+
+    Raises
+    ------
+    MissingDependencyError
+        If a program that the engine needs is missing.
+    """
+    begin, atoms = time.monotonic(), _unconstrained(frame)
+    if hasattr(calculator, "forget"):
+        calculator.forget()
     atoms.calc = calculator
     common: dict[str, Any] = {
         "inputs": inputs,
@@ -188,15 +211,19 @@ def label_frame(
     try:
         energy, forces = float(atoms.get_potential_energy()), np.asarray(atoms.get_forces())
         stress = matrix(atoms.get_stress(voigt=False)) if atoms.pbc.all() else None
+    except MissingDependencyError:
+        raise
     except ENGINE_ERRORS as error:
-        reason = f"{type(error).__name__}: {error}"
-        return LabelRecord(status="failed", reason=reason, provenance=_spent(begin), **common)
+        common |= {"reason": f"{type(error).__name__}: {error}", "lasting": _lasting(error)}
+        return LabelRecord(status="failed", provenance=_spent(begin), **common)
     if not (np.isfinite(energy) and np.isfinite(forces).all()):
         reason = "energy or forces are not finite: atoms may be much too close"
-        return LabelRecord(status="failed", reason=reason, provenance=_spent(begin), **common)
+        common |= {"reason": reason, "lasting": True}
+        return LabelRecord(status="failed", provenance=_spent(begin), **common)
     used, moments = getattr(calculator, "used", None), calculator.results.get("magmoms")
     return LabelRecord(
         status="ok",
+        reason=getattr(calculator, "altered", None),
         energy_ev=energy,
         forces_ev_per_angstrom=vectors(forces),
         stress_ev_per_angstrom3=stress,
@@ -207,9 +234,23 @@ def label_frame(
     )
 
 
+def _unconstrained(frame: Atoms) -> Atoms:
+    """A copy without constraints, which would set forces to 0."""
+    atoms: Atoms = frame.copy()
+    atoms.set_constraint()
+    return atoms
+
+
+def _lasting(error: BaseException) -> bool:
+    """Whether the frame is to blame, and no lost process or full disk."""
+    if isinstance(error, UnsolvedError):
+        return error.converging
+    return not isinstance(error, RuntimeError | OSError)
+
+
 def labelled_atoms(frame: Atoms, record: LabelRecord) -> Atoms:
     """A copy of the frame that carries its label as training reads it."""
-    atoms: Atoms = frame.copy()
+    atoms = _unconstrained(frame)
     atoms.calc = None
     atoms.info[ENERGY] = record.energy_ev
     atoms.arrays[FORCES] = np.array(record.forces_ev_per_angstrom)
@@ -224,24 +265,40 @@ def teacher_labels(
     identity: dict[str, Any],
     path: Path,
     progress: Progress | None = None,
-) -> list[Atoms]:
+) -> tuple[list[Atoms], tuple[str, ...]]:
     """Labels of a training step: one file from a fast teacher, one record a frame from a slow one.
 
     Parameters
     ----------
     path : Path
-        The extxyz file of labels; a slow teacher's records lie beside it in ``labels/``, and the
-        frames that it could not treat are left out.
+        The extxyz file of labels; a slow teacher's records lie beside it in ``labels/``.
+
+    Returns
+    -------
+    list of Atoms
+        Without the frames that a slow teacher could not treat.
+    tuple of str
+        Why it could not, one reason for each.
+
+    Raises
+    ------
+    FailureError
+        If not one frame could be labelled.
     """
     slow = identity.get("kind") in FRAME_BY_FRAME or identity.get("name", "") in FRAME_BY_FRAME
     if not slow:
-        return label(frames, calculator, path, progress)
+        return label(frames, calculator, path, progress, str(identity.get("sha256", ""))), ()
     from interlith.workflows.training.data import write_frames
 
     labels = label_with(frames, calculator, identity, path.parent / "labels", progress=progress)
+    reasons = tuple(str(record.reason) for record in labels.failed)
     if labels.frames:
         write_frames(path, labels.frames)
-    return labels.frames
+    elif reasons:
+        raise FailureError(
+            f"the teacher labelled none of {len(frames)} frames, the first because: {reasons[0]}"
+        )
+    return labels.frames, reasons
 
 
 def labelled_calculation(record: CalculationRecord) -> Atoms:
@@ -272,7 +329,7 @@ def labelled_vasp_steps(folder: Path | str, *, every: int = 1) -> list[Atoms]:
     for step in steps:
         frame = step.copy()
         frame.info[ENERGY] = float(step.get_potential_energy())
-        frame.arrays[FORCES] = np.array(step.get_forces())
+        frame.arrays[FORCES] = np.array(step.get_forces(apply_constraint=False))
         frame.info[STRESS] = np.array(step.get_stress(voigt=False))
         frames.append(frame)
     return frames

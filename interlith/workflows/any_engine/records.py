@@ -151,11 +151,18 @@ def matrix(values: Any) -> Matrix:
 
 
 def inputs_hash(atoms: Atoms, *others: Any) -> str:
-    """Hash of atoms (cell, elements, places, starting moments) and of plain values or settings."""
+    """Hash of atoms (cell, elements, places, starting moments) and of plain values or settings.
+
+    Open boundaries and constraints enter where there are some.
+    """
     digest = hashlib.sha256()
     for array in (atoms.cell.array, atoms.numbers, atoms.positions):
         digest.update(np.round(array, 8).tobytes())
     digest.update(np.round(atoms.get_initial_magnetic_moments(), 4).tobytes())
+    if not atoms.pbc.all():
+        digest.update(atoms.pbc.tobytes())
+    for constraint in atoms.constraints:
+        digest.update(repr(constraint.todict()).encode())
     for one in others:
         text = one.model_dump_json() if isinstance(one, BaseModel) else json.dumps(one)
         digest.update(text.encode())

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from interlith.engines.ml.shipped_models import MODELS_FOLDER
 from interlith.errors import InputError
@@ -19,6 +19,7 @@ from interlith.workflows.training.data import ErrorRow
 
 CARD_FILE = "card.json"
 CARD_TEXT = "card.md"
+MOST_REASONS = 5
 
 
 class ModelFile(Record):
@@ -111,6 +112,8 @@ class DataCard(Record):
         ``within_bounds`` if the last check met the bounds, otherwise ``outside_bounds``.
     functional, corrections : str
         The teacher's.
+    failed : dict
+        Why the teacher gave no label, for each frame without one, by step.
     rounds : tuple of RoundRecord
         In order; the last is the check of the final committee, whose frames are never trained.
     members : tuple of MemberErrors
@@ -134,6 +137,7 @@ class DataCard(Record):
     element_energies_ev: dict[str, float]
     frames: dict[str, dict[str, int]]
     dropped: dict[str, int]
+    failed: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     fits: tuple[FitRecord, ...]
     rounds: tuple[RoundRecord, ...]
     members: tuple[MemberErrors, ...]
@@ -315,7 +319,10 @@ def _frames_table(card: DataCard) -> list[str]:
         (group, *(card.frames[stage].get(group, 0) for stage in stages)) for group in groups
     ]
     rows.append(("dropped for large forces", *(card.dropped.get(stage, 0) for stage in stages)))
-    return _table(("group", *stages), rows)
+    rows.append(("not labelled", *(len(card.failed.get(stage, ())) for stage in stages)))
+    reasons = sorted({reason for some in card.failed.values() for reason in some})
+    said = [f"Not labelled: {reason}" for reason in reasons[:MOST_REASONS]]
+    return [*_table(("group", *stages), rows), *(["", *said] if said else [])]
 
 
 def _fit_lines(fit: FitRecord) -> list[str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 ENERGY, FORCES, STRESS = "REF_energy", "REF_forces", "REF_stress"
+TEACHER = "teacher_sha256"
 FILE_ANGSTROM = 1e-5
 """Positions in a file are rounded; two frames further apart are not the same."""
 
@@ -55,6 +56,7 @@ def label(
     calculator: Any,
     path: Path,
     progress: Callable[[int, int], None] | None = None,
+    teacher: str = "",
 ) -> list[Atoms]:
     """Label frames one after another into a file, going on after those it already holds.
 
@@ -64,6 +66,8 @@ def label(
         The same ones, in the same order, at every call.
     path : path
         extxyz file.
+    teacher : str
+        Hash of what the calculator is, kept with every label.
 
     Returns
     -------
@@ -73,21 +77,27 @@ def label(
     Raises
     ------
     InputError
-        If the file holds labels of other frames.
+        If the file holds labels of other frames, or of another teacher.
     FailureError
         If an energy or a force is not finite.
     """
     done = read_frames(path) if path.exists() else []
     for frame, labelled in zip(frames, done, strict=False):
-        if len(frame) != len(labelled) or not np.allclose(
-            frame.positions, labelled.positions, atol=FILE_ANGSTROM
-        ):
+        if not _same(frame, labelled):
             raise InputError(
                 f"{path} holds labels of other frames; delete it, or name another folder"
+            )
+        if teacher and labelled.info.get(TEACHER, teacher) != teacher:
+            raise InputError(
+                f"{path} holds labels of another teacher (sha256 "
+                f"{str(labelled.info[TEACHER])[:12]}..., not {teacher[:12]}...); train in another "
+                "folder, or delete this one"
             )
     for number, frame in enumerate(frames):
         if number >= len(done):
             labelled = _labelled(frame, calculator)
+            if teacher:
+                labelled.info[TEACHER] = teacher
             done.append(labelled)
             write_frames(path, done) if number == 0 else _append(path, labelled)
         if progress is not None:
@@ -95,8 +105,19 @@ def label(
     return read_frames(path)[: len(frames)] if frames else []
 
 
+def _same(frame: Atoms, other: Atoms) -> bool:
+    """The same elements, places, cell and boundaries, to the digits of a file."""
+    return (
+        np.array_equal(frame.numbers, other.numbers)
+        and np.array_equal(frame.pbc, other.pbc)
+        and np.allclose(frame.positions, other.positions, atol=FILE_ANGSTROM)
+        and np.allclose(frame.cell.array, other.cell.array, atol=FILE_ANGSTROM)
+    )
+
+
 def _labelled(frame: Atoms, calculator: Any) -> Atoms:
     atoms: Atoms = frame.copy()
+    atoms.set_constraint()
     atoms.calc = calculator
     energy, forces = float(atoms.get_potential_energy()), atoms.get_forces()
     if not (np.isfinite(energy) and np.isfinite(forces).all()):
@@ -306,7 +327,7 @@ def _difference(frame: Atoms, calculator: Any) -> _Difference:
         stress = atoms.get_stress(voigt=False) - np.reshape(frame.info[STRESS], (3, 3))
     return _Difference(
         energy=(float(atoms.get_potential_energy()) - float(frame.info[ENERGY])) / len(frame),
-        forces=atoms.get_forces() - frame.arrays[FORCES],
+        forces=atoms.get_forces(apply_constraint=False) - frame.arrays[FORCES],
         teacher_forces=frame.arrays[FORCES],
         stress=stress,
     )

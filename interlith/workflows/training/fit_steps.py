@@ -15,13 +15,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from interlith.errors import FailureError, InputError
 from interlith.records import Record
 from interlith.structures.files.formats import write_text
 from interlith.workflows.training.card import FitRecord, ModelFile, model_file
-from interlith.workflows.training.data import ENERGY, Split, errors, split, write_frames
+from interlith.workflows.training.data import (
+    ENERGY,
+    FORCES,
+    STRESS,
+    Split,
+    errors,
+    split,
+    write_frames,
+)
 from interlith.workflows.training.fit import Fit, FitJob, Stage, arguments
 from interlith.workflows.training.settings import TrainSettings
 
@@ -215,14 +224,21 @@ def side_by_side(fits: int) -> int:
 
 
 def hash_of(*inputs: Any) -> str:
-    """Hash of what a step starts from: plain values, settings, lists of labelled frames."""
+    """Hash of what a step starts from: plain values, settings, lists of labelled frames.
+
+    Of a frame all that a fit reads counts: places, cell, boundaries, label and weight.
+    """
     digest = hashlib.sha256()
     for one in inputs:
         if isinstance(one, list):
             for frame in one:
-                digest.update(frame.numbers.tobytes())
-                digest.update(frame.positions.tobytes())
-                digest.update(repr(float(frame.info[ENERGY])).encode())
+                for array in (frame.numbers, frame.positions, frame.cell.array, frame.pbc):
+                    digest.update(np.ascontiguousarray(array).tobytes())
+                for key in (FORCES, STRESS):
+                    label = frame.arrays.get(key, frame.info.get(key, ()))
+                    digest.update(np.asarray(label, dtype=float).tobytes())
+                weight = frame.info.get("config_weight", 1.0)
+                digest.update(repr((float(frame.info[ENERGY]), float(weight))).encode())
         elif isinstance(one, BaseModel):
             digest.update(one.model_dump_json(exclude_defaults=True).encode())
         else:

@@ -98,6 +98,7 @@ class Training:
     tools: Tools
     progress: Progress | None = None
     element_energies: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def run(self) -> DataCard:
         """All steps and the card."""
@@ -137,6 +138,7 @@ class Training:
             element_energies_ev=self.element_energies,
             frames={name: dict(counts(some)) for name, some in (*kept.items(), ("check", made))},
             dropped=dropped,
+            failed={name: reasons for name, reasons in self.failed.items() if reasons},
             fits=(*fits, *final),
             rounds=(*rounds, record),
             members=tuple(self._member(fit, made) for fit in final),
@@ -232,7 +234,11 @@ class Training:
         path = self.folder / name / LABELS
         tell = partial(self._tell, f"{name}: labels")
         path.parent.mkdir(parents=True, exist_ok=True)
-        return teacher_labels(frames, self.tools.teacher(), self.tools.identity, path, tell)
+        labelled, reasons = teacher_labels(
+            frames, self.tools.teacher(), self.tools.identity, path, tell
+        )
+        self.failed[name] = reasons
+        return labelled
 
     def _fit(
         self, name: str, stage: Stage, kept: dict[str, list[Atoms]], start: Model | None = None

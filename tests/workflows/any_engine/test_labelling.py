@@ -13,9 +13,11 @@ from ase import Atoms
 from ase.build import bulk, fcc100
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
+from ase.constraints import FixAtoms
 
+from interlith.engines.electronic.solving import UnsolvedError
 from interlith.engines.relax import rattle
-from interlith.errors import InputError
+from interlith.errors import FailureError, InputError, MissingDependencyError
 from interlith.workflows.any_engine.delta import J_PER_M2, Frames, delta_correction
 from interlith.workflows.any_engine.labelling import (
     label_frames,
@@ -41,7 +43,7 @@ class Counting(Calculator):
         super().calculate(atoms, properties, changes)
         self.calls += 1
         if "Al" in atoms.symbols:
-            raise RuntimeError("the SCF did not converge")
+            raise UnsolvedError("the SCF did not converge", (), converging=True)
         working = atoms.copy()
         working.calc = EMT()
         self.results = {
@@ -111,9 +113,72 @@ def test_a_failed_frame_is_a_record_and_stops_nothing(tmp_path: Path) -> None:
     assert label_with(mixed, calculator, IDENTITY, tmp_path, retry=True).computed == 1
 
 
+def test_a_lost_process_is_no_fault_of_the_frame(tmp_path: Path) -> None:
+    class Lost(Counting):
+        def calculate(self, *args: Any, **kwargs: Any) -> None:
+            raise FailureError("the MPI worker was killed")
+
+    class Incomplete(Counting):
+        def calculate(self, *args: Any, **kwargs: Any) -> None:
+            raise MissingDependencyError("ranks=2 needs mpirun")
+
+    with pytest.raises(MissingDependencyError):
+        label_with(frames(2), Incomplete(), IDENTITY, tmp_path)
+    lost = label_with(frames(2), Lost(), IDENTITY, tmp_path)
+    assert [record.lasting for record in lost.failed] == [False, False]
+    assert label_with(frames(2), Counting(), IDENTITY, tmp_path).computed == 2
+    with pytest.raises(FailureError, match=r"none of 2 frames.*worker was killed"):
+        teacher_labels(frames(2), Lost(), IDENTITY, tmp_path / "other" / "labelled.xyz")
+
+
+def test_labels_do_not_know_constraints_but_boundaries(tmp_path: Path) -> None:
+    free = frames(1)[0]
+    fixed, open_ = free.copy(), free.copy()
+    fixed.set_constraint(FixAtoms([0, 1]))
+    open_.pbc = False
+    labels = label_frames([fixed, free, open_], "emt", tmp_path)
+    assert labels.computed == 2
+    free.calc = EMT()
+    for made in labels.frames[:2]:
+        assert np.allclose(made.arrays[FORCES], free.get_forces(), atol=1e-12)
+        assert not made.constraints
+    open_.calc = EMT()
+    assert labels.records[2].energy_ev == pytest.approx(open_.get_potential_energy())
+    assert labels.records[2].energy_ev != pytest.approx(labels.records[0].energy_ev, abs=0.1)
+
+
+def test_settings_of_one_frame_do_not_go_on_to_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Moments and a wider smearing of the first frame; the solver is stood in for."""
+    pytest.importorskip("gpaw", reason="datasets come with GPAW")
+    from interlith.engines.electronic import gpaw_calculator
+    from interlith.engines.electronic.live_gpaw import Answer
+
+    asked = []
+
+    def solve(_: Any, atoms: Atoms, settings: Any, *rest: Any, **more: Any) -> Any:
+        asked.append((settings.magnetic_moments, settings.smearing_ev))
+        cured = len(asked) == 1
+        chosen = settings.model_copy(update={"smearing_ev": 0.15}) if cured else settings
+        results = {"energy": 0.0, "forces": np.zeros((len(atoms), 3)), "stress": np.zeros(6)}
+        return Answer(results, 1), chosen, ()
+
+    monkeypatch.setattr(gpaw_calculator, "solve", solve)
+    iron = bulk("Fe", cubic=True)
+    orders = [iron.copy(), iron.copy()]
+    orders[0].set_initial_magnetic_moments([2.5, 2.5])
+    orders[1].set_initial_magnetic_moments([2.5, -2.5])
+    calculator = gpaw_calculator.GpawCalculator()
+    labels = label_with(orders, calculator, IDENTITY, tmp_path)
+    assert [moments for moments, _ in asked] == [(2.5, 2.5), (2.5, -2.5)]
+    assert asked[0][1] == asked[1][1] != 0.15
+    assert [record.reason for record in labels.records] == ["only with smearing 0.15 eV", None]
+
+
 def test_a_training_step_takes_slow_and_fast_teachers_alike(tmp_path: Path) -> None:
-    fast = teacher_labels(frames(), EMT(), {"name": "emt"}, tmp_path / "fast" / "labelled.xyz")
-    slow = teacher_labels(frames(), EMT(), IDENTITY, tmp_path / "slow" / "labelled.xyz")
+    fast, _ = teacher_labels(frames(), EMT(), {"name": "emt"}, tmp_path / "fast" / "labelled.xyz")
+    slow, _ = teacher_labels(frames(), EMT(), IDENTITY, tmp_path / "slow" / "labelled.xyz")
     for one, other in zip(fast, slow, strict=True):
         assert one.info[ENERGY] == pytest.approx(other.info[ENERGY], abs=1e-6)
         assert np.allclose(one.arrays[FORCES], other.arrays[FORCES], atol=1e-6)

@@ -71,6 +71,11 @@ def converge(
         print_json(data)
     else:
         print_tables(*_convergence_tables(data))
+    if record.status == "no_answer":
+        raise FailureError(
+            f"{record.material}: {record.reason}; without the finest there is nothing to compare "
+            f"with, the logs are in {out}"
+        )
 
 
 @app.command("run")
@@ -78,18 +83,28 @@ def run(
     material: Annotated[str, typer.Argument(help="Library name, formula or structure file.")],
     task: Annotated[str, typer.Option(help="static, relax or cell_relax.")] = "static",
     fmax: Annotated[float, typer.Option(help="Largest force left, eV/Angstrom.")] = 0.02,
+    max_steps: Annotated[
+        int, typer.Option(min=1, help="Of a relaxation, in all; more of them let it go on.")
+    ] = 100,
     out: OutOption = Path("dft"),
     set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """One calculation of one material; killed, it goes on when called again."""
+    """One calculation of one material; killed or out of steps, it goes on when called again."""
     from interlith.workflows.dft import RUN_TASKS, run_material
 
     if task not in RUN_TASKS:
         raise InputError(f"--task {task}: there are {', '.join(RUN_TASKS)}")
     if fmax <= 0:
         raise InputError(f"--fmax {fmax:g}: give a positive force")
-    record = run_material(material, task, out, fmax_ev_per_angstrom=fmax, settings=_settings(set_))
+    record = run_material(
+        material,
+        task,
+        out,
+        fmax_ev_per_angstrom=fmax,
+        max_steps=max_steps,
+        settings=_settings(set_),
+    )
     data = record.to_json()
     if as_json:
         print_json(data)
@@ -103,13 +118,15 @@ def _settings(texts: list[str] | None) -> dict[str, Any]:
     """``name=value`` pairs; the value is JSON, or text where it is none."""
     from interlith.engines.electronic.settings import DftSettings
 
+    names = [name for name in DftSettings.model_fields if name != "task"]
     found: dict[str, Any] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
-        if not equals or name not in DftSettings.model_fields:
+        if name == "task":
+            raise InputError(f"--set {text}: the task is no setting; use 'dft run --task {value}'")
+        if not equals or name not in names:
             raise InputError(
-                f"--set {text}: write SETTING=VALUE; the settings are "
-                f"{', '.join(DftSettings.model_fields)}"
+                f"--set {text}: write SETTING=VALUE; the settings are {', '.join(names)}"
             )
         try:
             found[name] = json.loads(value)
@@ -175,13 +192,25 @@ def _convergence_tables(data: dict[str, Any]) -> list[Table | str]:
         for one in data["points"]
     ]
     head = ["", "eV", "density, A", "k", "eV/atom", "meV/atom", "GPa", "s", "status"]
-    enough = data["enough"]
+    cutoff, density = (
+        _enough(data, *pair)
+        for pair in (("cutoff", "cutoff_ev"), ("kpoints", "kpoint_density_angstrom"))
+    )
     return [
         table(f"Convergence of {data['material']}", head, rows),
-        f"Within {data['tolerance_mev_per_atom']:g} meV/atom of the finest: cut-off "
-        f"{enough['cutoff_ev'] or 'only the largest'}, density "
-        f"{enough['kpoint_density_angstrom'] or 'only the largest'}",
+        f"Within {data['tolerance_mev_per_atom']:g} meV/atom of the finest: cut-off {cutoff}, "
+        f"density {density}",
+        *([] if data["reason"] is None else [f"{data['status']}: {data['reason']}"]),
     ]
+
+
+def _enough(data: dict[str, Any], series: str, setting: str) -> str:
+    """The smallest that is enough, or why there is none."""
+    if data["enough"][setting] is not None:
+        return f"{data['enough'][setting]:g}"
+    points = [one for one in data["points"] if one["varied"] == series]
+    lost = not points or points[-1]["energy_ev_per_atom"] is None
+    return "not known" if lost else "only the largest"
 
 
 def _run_lines(data: dict[str, Any]) -> list[Table | str]:

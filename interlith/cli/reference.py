@@ -228,11 +228,14 @@ def compare_sets(
     second = reference_from(b, second_scheme, exclude, shift, shift_except, shift_without)
     with progress_bar("windows", shown=False):
         record = compare(first, second, formulas=list(listed(windows))).to_json()
+    if record["n_common"] == 0:
+        raise InputError(
+            f"{a} and {b} have no compound in common, so there is nothing to compare; give sets "
+            "that overlap (interlith reference show says what is in one)"
+        )
     if as_json:
         print_json(record)
         return
-    if record["n_common"] == 0:
-        raise InputError(f"{a} and {b} have no composition in common")
     print_tables(
         f"{record['n_common']} common compounds: mean {_mev(record['mean_ev_per_atom'])}, "
         f"mean absolute {_mev(record['mean_absolute_ev_per_atom'])}, "

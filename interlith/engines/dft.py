@@ -73,7 +73,8 @@ def run_static(
     folder : path
         Of this calculation alone; made if missing.
     stress : bool
-        False leaves the stress out: it costs a few per cent.
+        False leaves the stress out: it costs a few per cent. A finished record without it is
+        computed again when it is asked for.
     again : bool
         Compute even if a finished record lies in the folder.
 
@@ -96,7 +97,7 @@ def run_static(
     place = _place(folder)
     key = calculation_key(atoms, settings)
     known = None if again else read_record(place / STATIC_FILE, key)
-    if known is not None:
+    if known is not None and not (stress and _lacks_stress(known)):
         return known
     begin = time.monotonic()
     calculator = GpawCalculator(
@@ -133,6 +134,8 @@ def run_relax(
         Relax the cell too; by default if the settings are for ``cell_relax``.
     fmax_ev_per_angstrom : float
         Largest force left; for the cell it bounds the virial per atom.
+    max_steps : int
+        In all: called again with more, a relaxation that ran out of them goes on.
 
     Returns
     -------
@@ -192,7 +195,11 @@ def _relaxed(
         end, made = relax(start, calculator, watch=writer, **how)
         status, reason = _verdict(calculator, settings)
         if not made.converged:
-            status, reason = "not_converged", f"forces above the limit after {writer.count} steps"
+            status = "not_converged"
+            reason = (
+                f"forces above the limit after {writer.count} steps; allow more (max_steps, "
+                "--max-steps) and it goes on"
+            )
     except UnsolvedError as error:
         status, reason = "not_converged" if error.converging else "failed", str(error)
     except FailureError as error:
@@ -216,6 +223,7 @@ def calculation_key(atoms: Atoms, settings: DftSettings, *more: object) -> str:
             settings.model_dump(exclude={"ranks"}),
             sorted(hashed.items()),
             *more,
+            *(repr(constraint.todict()) for constraint in atoms.constraints),
         ],
         sort_keys=True,
     )
@@ -233,10 +241,14 @@ def read_record(path: Path, key: str | None = None) -> DftRecord | None:
     return record
 
 
+def _lacks_stress(known: DftRecord) -> bool:
+    return known.energy_ev is not None and known.stress_ev_per_angstrom3 is None
+
+
 def _wants_more(known: DftRecord, max_steps: int) -> bool:
-    """Whether a relaxation ran out of steps and may now take more."""
+    """Whether a relaxation ran out of steps and may now take more; its start is no step."""
     stopped = known.status == "not_converged" and known.attempts and known.attempts[-1].converged
-    return bool(stopped) and (known.steps or 0) < max_steps
+    return bool(stopped) and (known.steps or 0) <= max_steps
 
 
 def _verdict(calculator: GpawCalculator, asked: DftSettings) -> tuple[DftStatus, str | None]:

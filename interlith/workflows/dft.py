@@ -27,7 +27,7 @@ from interlith.engines.electronic.records import DftStructure
 from interlith.engines.electronic.settings import DftSettings
 from interlith.errors import InputError
 from interlith.provenance import Provenance, provenance
-from interlith.records import Record
+from interlith.records import Record, Status
 from interlith.structures.reading import read_material, require_ordered
 from interlith.units import GPA_PER_EV_PER_ANGSTROM3
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 RUN_TASKS: tuple[Task, ...] = ("static", "relax", "cell_relax")
 GOOD_ENOUGH_MEV = 2.0
+MAX_STEPS = 100
 
 
 class ConvergencePoint(Record):
@@ -65,11 +66,16 @@ class ConvergenceRecord(Record):
 
     Attributes
     ----------
+    status : str
+        "no_answer" where the finest calculation of a series has no energy to compare with,
+        "diagnosis" where another one has none; the reason names them.
     enough : dict
         The smallest ``cutoff_ev`` and ``kpoint_density_angstrom`` from which on all energies lie
         within ``tolerance_mev_per_atom`` of the finest; None where only the finest does.
     """
 
+    status: Status = "ok"
+    reason: str | None = None
     material: str
     points: tuple[ConvergencePoint, ...]
     tolerance_mev_per_atom: float = GOOD_ENOUGH_MEV
@@ -84,12 +90,19 @@ def dft_job(
     folder: str,
     *,
     fmax_ev_per_angstrom: float = 0.02,
+    max_steps: int = MAX_STEPS,
 ) -> dict[str, Any]:
     """One calculation; which one says the task of the settings."""
     atoms = DftStructure.model_validate(structure).atoms()
     chosen = DftSettings.model_validate(settings)
     if chosen.task in ("relax", "cell_relax"):
-        record = run_relax(atoms, chosen, folder, fmax_ev_per_angstrom=fmax_ev_per_angstrom)
+        record = run_relax(
+            atoms,
+            chosen,
+            folder,
+            fmax_ev_per_angstrom=fmax_ev_per_angstrom,
+            max_steps=max_steps,
+        )
     else:
         record = run_static(atoms, chosen, folder)
     return record.to_json()
@@ -103,6 +116,8 @@ class DftMaker(Maker):
     ----------
     task : {"static", "relax", "cell_relax"}
         What is done.
+    max_steps : int
+        Of a relaxation, in all.
     settings : dict
         Fields of :class:`~interlith.engines.dft.DftSettings` that shall differ.
     """
@@ -110,6 +125,7 @@ class DftMaker(Maker):
     name: str = "dft"
     task: Task = "static"
     fmax_ev_per_angstrom: float = 0.02
+    max_steps: int = MAX_STEPS
     settings: dict[str, Any] = field(default_factory=dict)
 
     def make(self, atoms: Atoms, folder: str | Path) -> Job:
@@ -124,13 +140,14 @@ class DftMaker(Maker):
         """
         if self.task not in RUN_TASKS:
             raise InputError(f"task '{self.task}' is no job; there are {', '.join(RUN_TASKS)}")
-        settings = settings_for(atoms, self.task, **self.settings)
+        settings = _chosen(atoms, self.task, self.settings)
         check_gpaw_input(atoms, settings)
         made = dft_job(
             DftStructure.of(atoms).model_dump(),
             settings.model_dump(mode="json"),
             str(Path(folder).resolve()),
             fmax_ev_per_angstrom=self.fmax_ev_per_angstrom,
+            max_steps=self.max_steps,
         )
         made.name = f"{self.name} {self.task} {atoms.get_chemical_formula()}"
         return made
@@ -162,7 +179,7 @@ class ConvergenceMaker(Maker):
         if not self.cutoffs_ev or not self.densities_angstrom:
             raise InputError("a convergence test needs at least one cut-off and one density")
         name, atoms = material_atoms(material)
-        usual = settings_for(atoms, "static", **self.settings)
+        usual = _chosen(atoms, "static", self.settings)
         place = Path(folder).resolve()
         jobs: list[Job] = []
         varied: list[str] = []
@@ -194,6 +211,8 @@ def convergence(
     """Differences to the finest calculation of each series."""
     points: list[ConvergencePoint] = []
     enough: dict[str, float | None] = {}
+    lost: list[str] = []
+    answered = True
     for series, setting in (("cutoff", "cutoff_ev"), ("kpoints", "kpoint_density_angstrom")):
         mine = [
             _point(series, r) for what, r in zip(varied, records, strict=True) if what == series
@@ -202,8 +221,16 @@ def convergence(
         compared = [_compared(point, finest) for point in mine]
         points += compared
         enough[setting] = _enough(compared, setting)
+        lost += [f"{_name(one)}: {one.status}" for one in mine if one.energy_ev_per_atom is None]
+        answered &= not mine or finest is not None
+    status: Status = "no_answer" if not answered else "diagnosis" if lost else "ok"
     return ConvergenceRecord(
-        material=material, points=tuple(points), enough=enough, provenance=provenance()
+        status=status,
+        reason=f"no energy from {'; '.join(lost)}" if lost else None,
+        material=material,
+        points=tuple(points),
+        enough=enough,
+        provenance=provenance(),
     )
 
 
@@ -213,6 +240,7 @@ def run_material(
     folder: str | Path,
     *,
     fmax_ev_per_angstrom: float = 0.02,
+    max_steps: int = MAX_STEPS,
     settings: dict[str, Any] | None = None,
 ) -> DftRecord:
     """One calculation of a material by name or file, run here; resumes what the folder holds."""
@@ -220,7 +248,10 @@ def run_material(
 
     _, atoms = material_atoms(material)
     maker = DftMaker(
-        task=task, fmax_ev_per_angstrom=fmax_ev_per_angstrom, settings=dict(settings or {})
+        task=task,
+        fmax_ev_per_angstrom=fmax_ev_per_angstrom,
+        max_steps=max_steps,
+        settings=dict(settings or {}),
     )
     one = maker.make(atoms, folder)
     return DftRecord.model_validate(run_flow(Flow([one], output=one.output, name=one.name)))
@@ -238,6 +269,21 @@ def material_atoms(material: str) -> tuple[str, Atoms]:
     require_ordered(found.structure, found.name)
     primitive = found.structure.get_primitive_structure()
     return found.name, primitive.to_ase_atoms(msonable=False)
+
+
+def _chosen(atoms: Atoms, task: Task, settings: dict[str, Any]) -> DftSettings:
+    if "task" in settings:
+        raise InputError(
+            f"the task is '{task}' and among the settings '{settings['task']}': name it once "
+            "(interlith dft run --task, or the maker's own)"
+        )
+    return settings_for(atoms, task, **settings)
+
+
+def _name(point: ConvergencePoint) -> str:
+    if point.varied == "cutoff":
+        return f"cut-off {point.cutoff_ev:g} eV"
+    return f"k-point density {point.kpoint_density_angstrom:g} Angstrom"
 
 
 def _grids(atoms: Atoms, densities: Sequence[float]) -> list[float]:

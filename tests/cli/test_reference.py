@@ -35,6 +35,17 @@ def test_the_list_has_both_sets() -> None:
     assert {one["name"] for one in listed} >= set(BUILTIN)
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_sets_without_a_common_compound_are_refused(form: tuple[str, ...], tmp_path: Path) -> None:
+    for name, compound in (("a", "Li2S"), ("b", "NaCl")):
+        text = f"formula,formation_energy_ev_per_atom\n{compound},-1.5\n"
+        (tmp_path / f"{name}.csv").write_text(text)
+    result = RUN.invoke(app, ["compare", "a.csv", "b.csv", *form])
+    assert isinstance(result.exception, InputError)  # exit 2
+    assert "no compound in common" in str(result.exception)
+    assert not result.stdout
+
+
 def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
     result = RUN.invoke(app, ["build", str(tmp_path), "--engine", "abacus"])
     assert isinstance(result.exception, InputError)

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from typer.testing import CliRunner
 
+from interlith.cli.dft import _convergence_tables, app
 from interlith.engines.dft import settings_for
 from interlith.engines.electronic.records import DftRecord, DftStructure
-from interlith.errors import InputError
+from interlith.errors import FailureError, InputError
 from interlith.provenance import provenance
 from interlith.workflows.dft import ConvergenceMaker, DftMaker, convergence
 from interlith.workflows.dft_check import FORMATION_EV, compare, sulfur_ring
@@ -96,6 +98,92 @@ def test_enough_is_the_smallest_from_which_all_are_close() -> None:
     assert table.enough == {"cutoff_ev": 800.0, "kpoint_density_angstrom": None}
     assert table.points[0].difference_mev_per_atom == pytest.approx(17.0)
     assert table.points[0].pressure_gpa == pytest.approx(-1.602, abs=1e-3)
+
+
+def test_without_the_finest_there_is_nothing_to_compare_with() -> None:
+    salt = bulk("LiCl", "rocksalt", a=5.13)
+    lost: dict[str, Any] = {"energy_ev": None, "energy_ev_per_atom": None}
+    coarse = _record(salt, -3.66, settings={"cutoff_ev": 400.0})
+    fine = _record(salt, -3.67, settings={"cutoff_ev": 800.0})
+    failed = _record(salt, 0.0, settings={"cutoff_ev": 800.0}).model_copy(
+        update={**lost, "status": "not_converged"}
+    )
+    grid = _record(salt, 0.0, settings={"kpoint_density_angstrom": 1.5}).model_copy(
+        update={**lost, "status": "failed"}
+    )
+    table = convergence("LiCl", ["cutoff", "cutoff", "kpoints"], [coarse, failed, grid])
+    assert table.status == "no_answer"
+    assert table.reason == (
+        "no energy from cut-off 800 eV: not_converged; k-point density 1.5 Angstrom: failed"
+    )
+    last = _convergence_tables(table.to_json())[-2:]
+    assert "cut-off not known, density not known" in str(last[0])
+    assert "no_answer: no energy from cut-off 800 eV" in str(last[1])
+    kept = convergence("LiCl", ["cutoff", "kpoints", "kpoints"], [fine, grid, fine])
+    assert (kept.status, kept.points[1].status) == ("diagnosis", "failed")
+    assert "only the largest, density only the largest" in str(
+        _convergence_tables(kept.to_json())[-2]
+    )
+    good = convergence("LiCl", ["cutoff", "cutoff"], [coarse, fine])
+    assert (good.status, good.reason) == ("ok", None)
+
+
+def test_converge_without_an_answer_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("gpaw")
+    salt = bulk("LiCl", "rocksalt", a=5.13)
+    failed = _record(salt, 0.0).model_copy(
+        update={"energy_ev": None, "energy_ev_per_atom": None, "status": "failed"}
+    )
+    table = convergence("LiCl", ["cutoff"], [failed]).to_json()
+    monkeypatch.setattr("interlith.workflows.local.run_flow", lambda *_, **__: table)
+    result = CliRunner().invoke(app, ["converge", "LiCl", "--json", "--out", str(tmp_path)])
+    assert json.loads(result.stdout)["status"] == "no_answer"
+    assert isinstance(result.exception, FailureError)  # exit 1
+    assert "nothing to compare" in str(result.exception)
+
+
+@pytest.mark.parametrize("command", [("run", "LiCl"), ("converge", "LiCl"), ("check",)])
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("task=relax", "the task is no setting"),
+        ("kpoint_density_angstrom=abc", "no positive number"),
+        ("kpoints=[0,1,1]", "greater than or equal to 1"),
+        ('hubbard_u_ev={"Li":-1}', "greater than or equal to 0"),
+        ('mixer={"name":"foo"}', "there are msr1, pulay"),
+        ("eigensolver=foo", "should be 'ppcg'"),
+    ],
+)
+def test_a_wrong_setting_is_bad_input(
+    command: tuple[str, ...], setting: str, message: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("gpaw")
+    result = CliRunner().invoke(app, [*command, "--set", setting, "--out", str(tmp_path / "out")])
+    assert isinstance(result.exception, InputError)  # exit 2
+    assert message in str(result.exception)
+
+
+def test_the_task_is_named_once() -> None:
+    for maker in (DftMaker(settings={"task": "relax"}), ConvergenceMaker(settings={"task": "md"})):
+        with pytest.raises(InputError, match="name it once"):
+            maker.make(bulk("Li") if isinstance(maker, DftMaker) else "LiCl", "x")
+
+
+def test_a_relaxation_may_have_more_steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("gpaw")
+    asked: dict[str, Any] = {}
+
+    def relaxed(atoms: Atoms, settings: Any, folder: str, **how: Any) -> DftRecord:
+        asked.update(how)
+        return _record(atoms, -1.0)
+
+    monkeypatch.setattr("interlith.workflows.dft.run_relax", relaxed)
+    command = ["run", "LiCl", "--task", "relax", "--out", str(tmp_path), "--json"]
+    for more, due in (((), 100), (("--max-steps", "250"), 250)):
+        result = CliRunner().invoke(app, [*command, *more])
+        assert result.exit_code == 0, result.exception
+        assert asked["max_steps"] == due
+    assert CliRunner().invoke(app, [*command, "--max-steps", "0"]).exit_code == 2
 
 
 def test_flows_refuse_bad_input() -> None:

@@ -50,12 +50,15 @@ def gpaw_arguments(settings: DftSettings) -> dict[str, Any]:
 
 
 def prepared(atoms: Atoms, settings: DftSettings) -> Atoms:
-    """A plain copy with the starting moments of the settings and nothing else attached."""
+    """A plain copy with the starting moments of the settings and nothing else attached.
+
+    GPAW puts its dipole layer where the cell is not periodic: that is said here, since slabs come
+    with vacuum and periodic in all directions.
+    """
     from ase import Atoms as PlainAtoms
 
-    copy = PlainAtoms(
-        numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc
-    )
+    pbc = (*atoms.pbc[:2], False) if settings.dipole_correction else atoms.pbc
+    copy = PlainAtoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=pbc)
     if settings.spin_polarised:
         copy.set_initial_magnetic_moments(settings.magnetic_moments or [0.0] * len(atoms))
     return copy

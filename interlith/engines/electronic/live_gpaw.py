@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +12,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from interlith.engines.electronic.gpaw_arguments import gpaw_arguments, prepared
-from interlith.errors import FailureError
+from interlith.errors import FailureError, InterlithError
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from interlith.engines.electronic.settings import DftSettings
+
+
+GPAW_ERRORS = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
+"""What GPAW raises on input that it cannot take, its own errors being among the last."""
 
 
 class NotConvergedError(FailureError):
@@ -60,9 +65,9 @@ class LiveGpaw:
         from gpaw import ConvergenceError
         from gpaw.new.symmetry import SymmetryBrokenError
 
-        if not self._fits(atoms, settings):
-            self._start(atoms, settings, log)
         try:
+            if not self._fits(atoms, settings):
+                self._start(atoms, settings, log)
             with _quiet_about_grids():
                 try:
                     return self._collect(prepared(atoms, settings), stress)
@@ -75,10 +80,13 @@ class LiveGpaw:
                 f"the SCF of {atoms.get_chemical_formula()} did not converge in "
                 f"{settings.scf_steps} steps"
             ) from error
-        except (ArithmeticError, RuntimeError, ValueError) as error:
+        except InterlithError:
+            self.close()
+            raise
+        except GPAW_ERRORS as error:
             self.close()
             raise FailureError(
-                f"GPAW failed on {atoms.get_chemical_formula()}: {type(error).__name__} {error}"
+                f"GPAW failed on {atoms.get_chemical_formula()}: {_first_line(error)}"
             ) from error
 
     @property
@@ -131,6 +139,15 @@ class LiveGpaw:
             band_gap_ev=max(0.0, bottom - top) if isfinite(bottom - top) else None,
             fermi_level_ev=float(gpaw.get_fermi_level()),
         )
+
+
+def _first_line(error: Exception) -> str:
+    """What GPAW says, or the line of its code that says nothing."""
+    name, said = type(error).__name__, str(error).strip()
+    if said:
+        return f"{name} {said.splitlines()[0]}"
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{name} at '{where.line}' ({Path(where.filename).name}, line {where.lineno})"
 
 
 @contextmanager

@@ -4,9 +4,9 @@ A moment that starts at zero stays there, so every open d or f shell starts high
 formal state has an empty or full shell there is nothing to polarise and the calculation runs
 without spin at half the cost. Co(III) starts low-spin: that is its state in every layered oxide.
 
->>> from ase.build import bulk
+>>> from ase import Atoms
 >>> from interlith.engines.electronic.magnetism import starting_moments
->>> starting_moments(bulk("Fe")), starting_moments(bulk("Cu"))
+>>> starting_moments(Atoms("Fe")), starting_moments(Atoms("Cu"))
 ((2.5,), (0.0,))
 """
 
@@ -28,15 +28,21 @@ D_ELECTRONS = {
     **{e: n for n, e in enumerate("Hf Ta W Re Os Ir Pt Au Hg".split(), 4)},
 }
 """Valence electrons of the neutral atom (group number)."""
-ELEMENTAL_MOMENTS = {"Cr": 1.0, "Mn": 3.0, "Fe": 2.5, "Co": 1.8, "Ni": 0.8}
+ELEMENTAL_MOMENTS = {"Cr": 1.0, "Mn": 3.0, "Fe": 2.5, "Co": 1.8, "Ni": 0.8, "Yb": 0.0}
 """Starting moments in metals and alloys, Bohr magnetons."""
 POLARISING = frozenset("V Cr Mn Fe Co Ni Cu Mo".split())
 """d metals whose open shells carry a moment in compounds; the rest pair up or delocalise."""
-F_MOMENTS = {"Ce": 0.0, "Pr": 2.0, "Nd": 3.0, "Sm": 5.0, "Eu": 6.0, "Gd": 7.0, "Tb": 6.0}
+F_MOMENTS = {"Ce": 0.0, "Pr": 2.0, "Nd": 3.0, "Sm": 5.0, "Eu": 6.0, "Gd": 7.0, "Tb": 6.0,
+             "Dy": 5.0, "Ho": 4.0, "Er": 3.0, "Tm": 2.0, "Yb": 1.0}  # fmt: skip
+"""Unpaired 4f electrons of the 3+ ion by Hund's first rule; of Ce where its state is not known,
+none."""
+F_BY_STATE = {"Ce": 4, "Yb": 16}
+"""4f electrons plus state of the lanthanides whose other state has an empty or a full shell:
+Ce(III) and Yb(III) carry one unpaired electron, Ce(IV), Yb(II) and ytterbium metal none."""
 LOW_SPIN = {("Co", 3), ("Ni", 4), ("Co", 4)}
 ANIONS = frozenset("N O F P S Cl As Se Br Sb Te I".split())
 OPEN_SHELL_MOLECULES = {"O2": 1.0}
-MAX_D = 5
+MAX_D, MAX_F = 5, 7
 SAME_STATE = 0.01
 
 
@@ -79,12 +85,15 @@ def element_moments(composition: tuple[tuple[str, int], ...]) -> Mapping[str, fl
     """Starting moment of each element in a composition, Bohr magnetons."""
     counts = dict(composition)
     if not ANIONS & counts.keys():
-        return {e: F_MOMENTS.get(e, ELEMENTAL_MOMENTS.get(e, 0.0)) for e in counts}
+        return {e: ELEMENTAL_MOMENTS.get(e, F_MOMENTS.get(e, 0.0)) for e in counts}
     states = _states(counts)
     return {element: _moment(element, states.get(element)) for element in counts}
 
 
 def _moment(element: str, state: float | None) -> float:
+    if element in F_BY_STATE and state is not None:
+        electrons = min(max(F_BY_STATE[element] - state, 0.0), 2.0 * MAX_F)
+        return float(min(electrons, 2 * MAX_F - electrons))
     if element in F_MOMENTS:
         return F_MOMENTS[element]
     if element not in POLARISING:

@@ -14,10 +14,11 @@ in ``docs/dft.md``.
 from __future__ import annotations
 
 from collections import Counter
-from math import ceil, pi
-from typing import TYPE_CHECKING, Any, Literal
+from math import ceil, isfinite, pi
+from numbers import Real
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from interlith.engines.electronic.hubbard import hubbard_u
 from interlith.engines.electronic.magnetism import Order, starting_moments
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 Task = Literal["static", "relax", "cell_relax", "md", "neb"]
 Bonding = Literal["metal", "insulator", "unknown"]
 Smearing = Literal["fermi-dirac", "methfessel-paxton", "marzari-vanderbilt", "fixed"]
+Eigensolver = Literal["ppcg", "davidson", "rmm-diis", "etdm-fdpw"]
+Points = Annotated[int, Field(ge=1)]
 
 TASKS: tuple[Task, ...] = ("static", "relax", "cell_relax", "md", "neb")
 FOR_HULLS = ("static", "relax", "cell_relax")
@@ -56,6 +59,8 @@ TAKES = {"H": 1, "F": 1, "Cl": 1, "Br": 1, "I": 1, "O": 2, "S": 2, "Se": 2, "Te"
          "N": 3, "P": 3, "As": 3, "Sb": 3, "He": 0, "Ne": 0, "Ar": 0, "Kr": 0, "Xe": 0}  # fmt: skip
 """Electrons that an atom gives or takes at most; nonmetals that are not named take 4."""
 OPEN_D = frozenset("Ti V Cr Mn Fe Co Ni Cu Nb Mo Ta W Re Ru Rh Pd Ir Pt".split())
+MIXERS = ("msr1", "pulay", "multi", "no-mixing")
+"""GPAW's names."""
 
 
 class DftSettings(BaseModel):
@@ -90,30 +95,30 @@ class DftSettings(BaseModel):
     dispersion : str or None
         ``"d3"``: Grimme's D3 with Becke-Johnson damping.
     dipole_correction : bool
-        Along the third axis, for slabs with vacuum.
+        Along the third axis, for slabs with vacuum; one k point there.
     scf_steps : int
         The most SCF iterations.
     mixer : dict or None
-        GPAW's mixer; its own default where None.
+        GPAW's mixer, its ``name`` one of ``MIXERS``; GPAW's own default where None.
     eigensolver : str or None
         GPAW's eigensolver; its own default where None.
     ranks : int
         MPI processes of the calculation.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     task: Task = "static"
     xc: Literal["PBE"] = "PBE"
     cutoff_ev: float = Field(gt=0)
-    kpoints: tuple[int, int, int]
+    kpoints: tuple[Points, Points, Points]
     kpoint_density_angstrom: float = Field(gt=0)
     bonding: Bonding = "unknown"
     spin_polarised: bool = False
     magnetic_order: Order = "ferromagnetic"
     magnetic_moments: tuple[float, ...] = ()
     datasets: dict[str, str] = Field(default_factory=dict)
-    hubbard_u_ev: dict[str, float] = Field(default_factory=dict)
+    hubbard_u_ev: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     hubbard_scaled: bool = False
     smearing: Smearing = "fermi-dirac"
     smearing_ev: float = Field(ge=0)
@@ -126,8 +131,16 @@ class DftSettings(BaseModel):
     dipole_correction: bool = False
     scf_steps: int = Field(default=150, ge=1)
     mixer: dict[str, Any] | None = None
-    eigensolver: str | None = None
+    eigensolver: Eigensolver | None = None
     ranks: int = Field(default=1, ge=1)
+
+    @field_validator("mixer")
+    @classmethod
+    def _known_mixer(cls, mixer: dict[str, Any] | None) -> dict[str, Any] | None:
+        name = None if mixer is None else mixer.get("name", mixer.get("backend"))
+        if name is not None and name not in MIXERS:
+            raise ValueError(f"no mixer has this name; there are {', '.join(MIXERS)}")
+        return mixer
 
 
 def settings_for(atoms: Atoms, task: Task = "static", **overrides: Any) -> DftSettings:
@@ -138,8 +151,9 @@ def settings_for(atoms: Atoms, task: Task = "static", **overrides: Any) -> DftSe
     atoms : Atoms
         Magnetic moments that it carries are used as starting moments.
     overrides
-        Fields of :class:`DftSettings` that shall differ. ``kpoint_density_angstrom`` gives another
-        grid, ``kpoints`` the grid itself, ``spin_polarised=False`` drops the moments.
+        Fields of :class:`DftSettings` that shall differ, but not the task.
+        ``kpoint_density_angstrom`` gives another grid, ``kpoints`` the grid itself,
+        ``spin_polarised=False`` drops the moments.
 
     Raises
     ------
@@ -153,7 +167,7 @@ def settings_for(atoms: Atoms, task: Task = "static", **overrides: Any) -> DftSe
     dynamic = task not in FOR_HULLS
     hardness = "hard" if elements & HARD_ELEMENTS else "soft"
     by_bonding = DYNAMICS_DENSITY if dynamic else DENSITY
-    density = overrides.get("kpoint_density_angstrom", by_bonding[chosen])
+    density = _density(overrides.get("kpoint_density_angstrom", by_bonding[chosen]))
     order = overrides.get("magnetic_order", "ferromagnetic")
     values: dict[str, Any] = {
         "task": task,
@@ -168,14 +182,33 @@ def settings_for(atoms: Atoms, task: Task = "static", **overrides: Any) -> DftSe
         **_moments(atoms, order, overrides),
     }
     try:
-        return DftSettings(**{**values, **overrides})
+        made = DftSettings(**{**values, **overrides})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(_first_problem(error)) from error
+    if made.dipole_correction and "kpoints" not in overrides:
+        made = made.model_copy(update={"kpoints": (*made.kpoints[:2], 1)})
+    return made
+
+
+def _density(value: Any) -> float:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not isfinite(value) or value <= 0:
         raise InputError(
-            f"DFT setting '{where}': {first['msg']}; the settings are "
-            f"{', '.join(DftSettings.model_fields)}"
-        ) from error
+            f"DFT setting 'kpoint_density_angstrom': {value!r} is no positive number; give the "
+            f"points per 1/Angstrom, such as {DENSITY['insulator']:g}"
+        )
+    return float(value)
+
+
+def _first_problem(error: ValidationError) -> str:
+    """What came and what is allowed, of the first setting that is wrong."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(DftSettings.model_fields)
+        return f"no DFT setting is called '{where}'; there are {known}"
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"DFT setting '{where}' is {first['input']!r}: {message}"
 
 
 def _moments(atoms: Atoms, order: Order, overrides: dict[str, Any]) -> dict[str, Any]:

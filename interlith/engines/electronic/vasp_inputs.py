@@ -166,7 +166,8 @@ class LayeredSet(MPRelaxSet):
     Attributes
     ----------
     task : {"static", "relax", "cell_relax"}
-        ``cell_relax`` lets the cell change in shape and volume, which makes sense without vacuum.
+        ``cell_relax`` lets the cell change in shape and volume where there is no vacuum; with one
+        it moves the atoms alone, since nothing holds the vacuum's width.
     normal : int
         Cell vector across the layers.
     """
@@ -178,12 +179,13 @@ class LayeredSet(MPRelaxSet):
     def incar_updates(self) -> dict[str, Any]:
         """What differs from MPRelaxSet."""
         structure = self._known()
+        vacuum = self.vacuum_angstrom >= LEAST_VACUUM_ANGSTROM
         updates: dict[str, Any] = {
             "ALGO": "Normal",
             "AMIN": 0.01,
             "EDIFF": 1e-5,
             "EDIFFG": -0.03,
-            "ISIF": 3 if self.task == "cell_relax" else 2,
+            "ISIF": 3 if self.task == "cell_relax" and not vacuum else 2,
             "ISMEAR": 0,
             "LREAL": "Auto" if len(structure) > 16 else False,
             "LVHAR": True,
@@ -193,7 +195,7 @@ class LayeredSet(MPRelaxSet):
         }
         if self.task == "static":
             updates |= {"NSW": 0, "IBRION": -1, "LCHARG": True}
-        if self.vacuum_angstrom >= LEAST_VACUUM_ANGSTROM:
+        if vacuum:
             updates |= {
                 "LDIPOL": True,
                 "IDIPOL": self.normal + 1,

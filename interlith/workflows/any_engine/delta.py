@@ -7,7 +7,8 @@ A its area,
     correction = gamma(DFT, frames of the potential) - gamma(potential, same frames).
 
 No atom moves: what is corrected is the energy at the potential's geometry, not the geometry, and
-the zero of energy of either method cancels since both sides hold the same atoms.
+the zero of energy of either method cancels since both sides hold the same atoms. DFT settings
+follow from the interface and are the same in all terms.
 
 >>> from ase.build import bulk
 >>> cell = bulk("Cu", cubic=True)
@@ -32,6 +33,7 @@ from interlith.units import ELEMENTARY_CHARGE_C
 from interlith.workflows.any_engine.calculations import calculator_engine
 from interlith.workflows.any_engine.labelling import LabelRecord, label_frame, label_frames
 from interlith.workflows.any_engine.records import inputs_hash
+from interlith.workflows.any_engine.same_settings import TASK, differences, shared_engines
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -77,7 +79,8 @@ def delta_correction(
     Returns
     -------
     DeltaRecord
-        "no_answer" when a point failed, with the reason.
+        "no_answer" when a point failed, or converged only with other settings than the rest, with
+        the reason.
 
     Raises
     ------
@@ -86,14 +89,11 @@ def delta_correction(
     """
     _check(frames)
     every = [frames.interface, *(part for part, _ in frames.parts)]
-    cheap_engine, dear_engine = (calculator_engine(one, "static") for one in (potential, dft))
-    cheap = [_label(frame, cheap_engine) for frame in every]
-    if folder is None:
-        dear = [_label(frame, dear_engine) for frame in every]
-    else:
-        dear = list(label_frames(every, dft, folder).records)
+    cheap_engine, dear_engine = (calculator_engine(one, TASK) for one in (potential, dft))
+    cheap, dear = _labels(every, potential, None), _labels(every, dft, folder)
     rows, area = _rows(frames, cheap, dear), _area(frames)
     failed = [f"{row.name}: {row.reason}" for row in rows if row.reason]
+    failed = failed or [*_unlike(rows, cheap), *_unlike(rows, dear)]
     common: dict[str, Any] = {
         "formula": frames.interface.get_chemical_formula(),
         "n_atoms": len(frames.interface),
@@ -136,6 +136,29 @@ def _check(frames: Frames) -> None:
             f"the parts and the interface differ by {missing} atoms; the energy of an interface "
             "is that over parts with the same atoms"
         )
+
+
+def _labels(every: Sequence[Atoms], name: str, folder: Path | str | None) -> list[LabelRecord]:
+    """Each frame once, all with the settings of the first."""
+    names = shared_engines(name, every)
+    if folder is None:
+        engines = {one: calculator_engine(one, TASK) for one in dict.fromkeys(names)}
+        return [_label(frame, engines[one]) for frame, one in zip(every, names, strict=True)]
+    if len(set(names)) == 1:
+        return list(label_frames(every, name, folder).records)
+    pairs = zip(every, names, strict=True)
+    return [label_frames([frame], one, folder).records[0] for frame, one in pairs]
+
+
+def _unlike(rows: Sequence[FrameEnergies], labels: Sequence[LabelRecord]) -> list[str]:
+    """Parts that were computed in another way than the interface."""
+    whole, *parts = ((label.formula, label.settings) for label in labels)
+    unlike = [differences(whole, part) for part in parts]
+    return [
+        f"{rows[0].name} and {row.name} were computed with different settings: {'; '.join(one)}"
+        for row, one in zip(rows[1:], unlike, strict=True)
+        if one
+    ]
 
 
 def _label(frame: Atoms, engine: Any) -> LabelRecord:

@@ -39,6 +39,7 @@ from interlith.workflows.any_engine.records import (
     read_kept,
     structure_of,
 )
+from interlith.workflows.any_engine.same_settings import differences
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -49,6 +50,8 @@ GAPS_ARE_SMALL = (
     "conduction bands carry the same error"
 )
 ENGINE = "gpaw"
+BAND_EDGE_SETTINGS = ("xc", "cutoff_ev", "hubbard_scaled")
+"""What decides a level besides U and datasets; smearing and k points of a bulk may be its own."""
 
 
 class LevelsRecord(Record):
@@ -224,14 +227,18 @@ def interface_line_up(
     Raises
     ------
     InputError
-        If the three were computed in different ways.
+        If functional, cut-off, or U or datasets of an element that two of them hold differ.
     """
-    methods = {_method(record) for record in (interface, a, b)}
-    if len(methods) > 1:
-        raise InputError(
-            "the interface and its bulks were computed with different functionals, cut-offs or U; "
-            "use one for all three"
+    for one, other in ((interface, a), (interface, b), (a, b)):
+        unlike = differences(
+            (one.formula, one.settings), (other.formula, other.settings), BAND_EDGE_SETTINGS
         )
+        if unlike:
+            raise InputError(
+                f"{one.formula} and {other.formula} were computed with different settings "
+                f"({'; '.join(unlike)}); use one for all three, such as "
+                'gpaw:{"cutoff_ev": 800}'
+            )
     smooth = macroscopic_average(interface.profile, periods_angstrom)
     step = potential_step(smooth, *windows_angstrom)
     return line_up(a.edges(), b.edges(), step)
@@ -303,12 +310,6 @@ def _primitive(phase: str, max_atoms: int) -> Structure:
 
 def _folder_name(phase: str) -> str:
     return "".join(c if c.isalnum() or c in "-." else "_" for c in Path(phase).name)
-
-
-def _method(record: LevelsRecord) -> str:
-    shared = {key: record.settings.get(key) for key in ("xc", "cutoff_ev")}
-    elements = record.settings.get("hubbard_u_ev") or {}
-    return json.dumps([shared, sorted(elements.items())])
 
 
 def _height(atoms: Atoms, normal: int) -> float:

@@ -13,6 +13,7 @@ from atomate2.vasp.jobs.mp import MPGGARelaxMaker, MPGGAStaticMaker
 from jobflow import Flow, job
 
 from interlith.engines.electronic.settings import Task
+from interlith.engines.electronic.vasp_functional import functional_of
 from interlith.engines.electronic.vasp_inputs import VaspOptions, read_vasp_options, vasp_input_set
 from interlith.engines.electronic.vasp_setup import check_potentials, check_vasp_command
 from interlith.errors import FailureError
@@ -224,12 +225,14 @@ def vasp_identity(doc: Any) -> dict[str, Any]:
     specs = (inputs.potcar_spec or []) if inputs is not None else []
     potentials = [str(spec.titel) for spec in specs]
     u_values = {} if inputs is None else dict(inputs.hubbards or {})
+    functional, deciding = functional_of(incar, hubbard=any(u_values.values()))
     model = {
-        "functional": "PBE+U" if any(u_values.values()) else "PBE",
+        "functional": functional,
         "cutoff_ev": incar.get("ENCUT"),
         "potentials": potentials,
         "hubbard_u_ev": u_values,
         "dispersion": incar.get("IVDW"),
+        **({"functional_inputs": deciding} if deciding else {}),
     }
     text = json.dumps(model, sort_keys=True, default=str)
     return {

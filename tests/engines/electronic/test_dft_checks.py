@@ -83,6 +83,36 @@ def test_dispersion_without_its_program(monkeypatch: pytest.MonkeyPatch) -> None
         _check(bulk("LiCl", "rocksalt", a=5.13), dispersion="d3")
 
 
+def _sheet(*heights: float, pbc: Any = True) -> Atoms:
+    places = [(0.0, 0.0, height) for height in heights]
+    return Atoms("LiCl", positions=places, cell=[3.6, 3.6, 10], pbc=pbc)
+
+
+def test_a_dipole_layer_needs_vacuum_at_the_ends_of_the_cell() -> None:
+    for pbc in (True, (True, True, False)):
+        _check(_sheet(4.0, 6.1, pbc=pbc), dipole_correction=True)
+    _check(_sheet(14.0, 16.1), dipole_correction=True)  # the next cell's
+    _check(_sheet(0.0, 2.1))
+    for low, message in ((0.0, r"there are 0\.0 and 7\.9 Angstrom"), (-1.0, "center")):
+        with pytest.raises(InputError, match=message):
+            _check(_sheet(low, low + 2.1), dipole_correction=True)
+    with pytest.raises(InputError, match="2 k points across the vacuum"):
+        _check(_sheet(4.0, 6.1), dipole_correction=True, kpoints=(2, 2, 2))
+    with pytest.raises(InputError, match="periodic along the first two"):
+        _check(_sheet(4.0, 6.1, pbc=False), dipole_correction=True)
+    turned = _sheet(4.0, 6.1)
+    turned.rotate(90, "x", rotate_cell=True)
+    with pytest.raises(InputError, match="must lie across z"):
+        _check(turned, dipole_correction=True)
+
+
+def test_lanthanides_have_4f_electrons_in_the_valence() -> None:
+    """5s2 5p6 6s2 and the rest: starting moments on them would mean nothing otherwise."""
+    for number, element in enumerate("Dy Ho Er Tm Yb".split(), 10):
+        assert datasets.dataset(element).valence_electrons == 10 + number
+    assert datasets.dataset("Ce").valence_electrons == 12  # and 5d1
+
+
 def test_dataset_facts() -> None:
     lithium = datasets.dataset("Li")
     assert lithium.valence_electrons == 1

@@ -12,11 +12,18 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
+from ase.constraints import FixAtoms
 
-from interlith.engines.dft import GpawCalculator, run_relax, run_static, settings_for
+from interlith.engines.dft import (
+    GpawCalculator,
+    calculation_key,
+    run_relax,
+    run_static,
+    settings_for,
+)
 from interlith.engines.electronic import gpaw_calculator
 from interlith.engines.electronic.cures import cures
-from interlith.engines.electronic.live_gpaw import Answer, NotConvergedError
+from interlith.engines.electronic.live_gpaw import Answer, LiveGpaw, NotConvergedError
 from interlith.errors import FailureError, InputError
 
 pytestmark = pytest.mark.dft
@@ -74,6 +81,18 @@ def test_a_finished_calculation_is_not_repeated(solver: FakeSolver, tmp_path: Pa
     moved.positions[0] += 0.1
     run_static(moved, settings, tmp_path)
     assert len(solver.calls) == 3
+
+
+def test_a_stress_that_was_left_out_is_computed_when_asked_for(
+    solver: FakeSolver, tmp_path: Path
+) -> None:
+    atoms, settings = _salt(), settings_for(_salt())
+    assert run_static(atoms, settings, tmp_path, stress=False).stress_ev_per_angstrom3 is None
+    whole = run_static(atoms, settings, tmp_path)
+    assert whole.stress_ev_per_angstrom3 is not None
+    assert run_static(atoms, settings, tmp_path, stress=False) == whole
+    assert run_static(atoms, settings, tmp_path) == whole
+    assert len(solver.calls) == 2
 
 
 def test_ranks_do_not_change_what_is_computed(solver: FakeSolver, tmp_path: Path) -> None:
@@ -169,6 +188,47 @@ def test_a_killed_relaxation_goes_on(
     assert record.volume_change == pytest.approx(whole.volume_change, abs=2e-3)
 
 
+def test_a_relaxation_out_of_steps_goes_on_with_more(solver: FakeSolver, tmp_path: Path) -> None:
+    atoms = bulk("LiCl", "rocksalt", a=5.6)
+    settings = settings_for(atoms, "cell_relax")
+    short = run_relax(atoms, settings, tmp_path, max_steps=2)
+    assert (short.status, short.steps) == ("not_converged", 3)  # the start is the first
+    assert "--max-steps" in (short.reason or "")
+    calls = len(solver.calls)
+    assert run_relax(atoms, settings, tmp_path, max_steps=2) == short
+    assert len(solver.calls) == calls
+    one_more = run_relax(atoms, settings, tmp_path, max_steps=3)
+    assert (one_more.steps or 0) > 3
+    whole = run_relax(atoms, settings, tmp_path, max_steps=100)
+    assert whole.status == "converged"
+    assert (whole.energy_ev or 0) < (short.energy_ev or 0)
+    assert whole.volume_change is not None
+    assert whole.volume_change < 0
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (AssertionError(), r"AssertionError at 'raise error' \(test_dft_runs.py, line \d+\)$"),
+        (TypeError("no such\nargument"), "TypeError no such$"),
+        (KeyError("mixer"), "KeyError 'mixer'$"),
+        (ZeroDivisionError("division"), "ZeroDivisionError division$"),
+        (ValueError("K-points"), "ValueError K-points$"),
+    ],
+)
+def test_what_gpaw_raises_is_a_failure_with_its_reason(
+    error: Exception, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(**_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("gpaw.GPAW", broken)
+    with pytest.raises(FailureError, match=f"GPAW failed on ClLi: {reason}"):
+        LiveGpaw().solve(_salt(), settings_for(_salt()), tmp_path / "gpaw.log")
+    record = run_static(_salt(), settings_for(_salt()), tmp_path / "run")
+    assert record.status == "failed"
+
+
 def test_the_calculator_survives_copies(solver: FakeSolver, tmp_path: Path) -> None:
     calculator = GpawCalculator("md", cutoff_ev=500.0, log=tmp_path / "gpaw.log")
     atoms = _salt()
@@ -216,3 +276,12 @@ def test_bad_input_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Tc"):
         run_static(atoms, settings_for(atoms), tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_result_with_fixed_atoms_is_no_result_without() -> None:
+    free = bulk("Cu", cubic=True)
+    fixed = free.copy()
+    fixed.set_constraint(FixAtoms([0]))
+    settings = settings_for(free, "relax")
+    assert calculation_key(free, settings) != calculation_key(fixed, settings)
+    assert calculation_key(fixed, settings) == calculation_key(fixed.copy(), settings)

@@ -99,6 +99,33 @@ def test_a_real_scf_without_enough_steps_is_cured(tmp_path: Path) -> None:
     assert (tmp_path / record.attempts[0].log).stat().st_size > 1000
 
 
+def test_a_dipole_layer_in_a_cell_that_is_periodic_all_round(tmp_path: Path) -> None:
+    """Slabs come with vacuum and periodic along it; GPAW wants to hear where the layer goes."""
+    from gpaw import GPAW
+
+    from interlith.engines.electronic.gpaw_arguments import gpaw_arguments
+    from interlith.workflows.any_engine.labelling import label_frames
+
+    places = [(0, 0, 4.0), (0, 0, 6.1)]
+    sheet = Atoms("LiCl", positions=places, cell=[3.6, 3.6, 10], pbc=True)
+    options = {"cutoff_ev": 300.0, "kpoints": (1, 1, 1)}
+    record = run_static(sheet, settings_for(sheet, dipole_correction=True, **options), tmp_path)
+    assert record.status == "converged"
+    open_cell = sheet.copy()
+    open_cell.pbc = (True, True, False)
+    own = GPAW(**gpaw_arguments(record.settings), txt=None)
+    assert record.energy_ev == pytest.approx(own.get_property("energy", open_cell), abs=1e-6)
+    without = run_static(sheet, settings_for(sheet, **options), tmp_path / "without")
+    assert abs((record.energy_ev or 0) - (without.energy_ev or 0)) > 0.05
+    low = sheet.copy()
+    low.positions[:, 2] -= 4.0
+    engine = 'gpaw:{"dipole_correction": true, "cutoff_ev": 300, "kpoints": [1, 1, 1]}'
+    labels = label_frames([low, sheet], engine, tmp_path / "labels")
+    assert [one.status for one in labels.records] == ["failed", "ok"]
+    assert "Angstrom between the slab" in (labels.records[0].reason or "")
+    assert labels.records[1].energy_ev == pytest.approx(record.energy_ev, abs=1e-5)
+
+
 def test_ranks_give_the_same_energy(tmp_path: Path) -> None:
     salt = _small_salt()
     energies = []

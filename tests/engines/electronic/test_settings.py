@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
@@ -72,6 +74,33 @@ def test_overrides_win_and_unknown_ones_are_refused() -> None:
         settings_for(salt, "static", cutoff_ev=-1.0)
     with pytest.raises(InputError, match="there are static, relax"):
         settings_for(salt, "statics")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"kpoint_density_angstrom": "abc"}, "'abc' is no positive number"),
+        ({"kpoint_density_angstrom": float("inf")}, "no positive number"),
+        ({"kpoints": [0, 1, 1]}, r"'kpoints.0' is 0: should be greater than or equal to 1"),
+        ({"hubbard_u_ev": {"Li": -1}}, r"'hubbard_u_ev.Li' is -1: should be greater"),
+        ({"mixer": {"name": "foo"}}, "no mixer has this name; there are msr1, pulay"),
+        ({"eigensolver": "foo"}, "'foo': should be 'ppcg', 'davidson'"),
+        ({"cutoff_ev": float("inf")}, "finite"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        settings_for(bulk("LiCl", "rocksalt", a=5.13), "static", **wrong)
+
+
+def test_there_is_one_k_point_across_a_dipole_layer() -> None:
+    slab = _cell("Li2O")
+    assert settings_for(slab, dipole_correction=True).kpoints == (
+        *settings_for(slab).kpoints[:2],
+        1,
+    )
+    given = settings_for(slab, dipole_correction=True, kpoints=(2, 2, 2))
+    assert given.kpoints == (2, 2, 2)  # refused by the check
 
 
 def test_settings_are_frozen() -> None:
@@ -146,6 +175,33 @@ def test_open_shells_start_high_spin_and_cobalt_three_low(
     by_atom = dict(zip(cell.get_chemical_symbols(), starting_moments(cell), strict=True))
     assert by_atom[element] == moment
     assert by_atom["O"] == 0
+
+
+@pytest.mark.parametrize(
+    ("formula", "element", "moment"),
+    [
+        ("Dy2O3", "Dy", 5.0),
+        ("Li3HoCl6", "Ho", 4.0),
+        ("Li3ErCl6", "Er", 3.0),
+        ("TmCl3", "Tm", 2.0),
+        ("Li3YbCl6", "Yb", 1.0),
+        ("YbCl2", "Yb", 0.0),
+        ("Yb", "Yb", 0.0),
+        ("CeCl3", "Ce", 1.0),
+        ("CeO2", "Ce", 0.0),
+        ("Ce", "Ce", 0.0),
+        ("Gd2O3", "Gd", 7.0),
+        ("LaCl3", "La", 0.0),
+    ],
+)
+def test_lanthanides_have_their_unpaired_f_electrons(
+    formula: str, element: str, moment: float
+) -> None:
+    """Seven f orbitals are filled singly before they are paired: Er(III), 4f11, has three left."""
+    cell = _cell(formula)
+    by_atom = dict(zip(cell.get_chemical_symbols(), starting_moments(cell), strict=True))
+    assert by_atom[element] == moment
+    assert settings_for(cell).spin_polarised == (moment > 0)
 
 
 def test_antiferromagnetic_moments_cancel() -> None:

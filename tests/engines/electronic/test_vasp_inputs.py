@@ -11,6 +11,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp.sets import MPRelaxSet, MPStaticSet
 
 from interlith.engines.electronic.hubbard import U_EV
+from interlith.engines.electronic.vasp_functional import functional_of
 from interlith.engines.electronic.vasp_inputs import (
     LayeredSet,
     largest_gap,
@@ -72,6 +73,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any], Any]] = {
     "bulk-cell-relax-licoo2": ("cell_relax", "vasp", {}, layered_oxide),
     "slab-static": ("static", 'vasp:{"system": "slab"}', {}, slab),
     "slab-relax": ("relax", 'vasp:{"system": "slab"}', {}, slab),
+    "slab-cell-relax": ("cell_relax", 'vasp:{"system": "slab"}', {}, slab),
     "interface-static-d3": (
         "static",
         'vasp:{"system": "interface", "dispersion": true}',
@@ -182,6 +184,40 @@ def test_a_slab_is_corrected_along_its_normal() -> None:
     assert other.incar["IDIPOL"] == 1
     assert other.kpoints.kpts[0][0] == 1
     assert other.incar["DIPOL"][0] == pytest.approx(inputs.incar["DIPOL"][2], abs=1e-4)
+
+
+def test_vacuum_never_relaxes() -> None:
+    """Asked to relax the cell too, a slab keeps it; an interface without vacuum does not."""
+    assert inputs_of("slab-cell-relax").incar == inputs_of("slab-relax").incar
+    for system, layers, isif in (
+        ("slab", slab(), 2),
+        ("interface", slab(), 2),
+        ("interface", interface(), 3),
+    ):
+        options = read_vasp_options(f'vasp:{{"system": "{system}"}}')
+        made = vasp_input_set("cell_relax", options).get_input_set(layers, potcar_spec=True)
+        assert made.incar["ISIF"] == isif
+
+
+@pytest.mark.parametrize(
+    ("incar", "name"),
+    [
+        ({"ENCUT": 520, "ALGO": "Fast"}, "PBE"),
+        ({"GGA": "PE", "METAGGA": "--", "LHFCALC": False, "AEXX": 0.4, "IVDW": 0}, "PBE"),
+        ({"GGA": "Ps"}, "PBEsol"),
+        ({"METAGGA": "R2SCAN"}, "r2SCAN"),
+        ({"LHFCALC": True}, "PBE0"),
+        ({"LHFCALC": True, "HFSCREEN": 0.207}, "HSE06"),
+        ({"LHFCALC": True, "AEXX": 0.4}, "PBE with 0.4 exact exchange"),
+        ({"IVDW": 12}, "PBE+D3(BJ)"),
+        ({"GGA": "BO", "LUSE_VDW": True}, "optB88+vdW"),
+    ],
+)
+def test_the_functional_is_named_from_what_vasp_read(incar: dict[str, Any], name: str) -> None:
+    found, deciding = functional_of(incar)
+    assert found == name
+    assert bool(deciding) == (name != "PBE")
+    assert functional_of(incar, hubbard=True)[0].startswith(f"{name.partition('+')[0]}+U")
 
 
 def test_a_full_cell_has_no_dipole_correction() -> None:

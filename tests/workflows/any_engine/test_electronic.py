@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 
 from interlith.analysis.band_edges import PotentialProfile
 from interlith.analysis.electronic_character import ComputedGap, electronic_character
 from interlith.analysis.interphase import classify_interphase
+from interlith.engines.electronic.settings import settings_for
 from interlith.errors import InputError
 from interlith.provenance import provenance
 from interlith.records import Amount
@@ -23,12 +25,14 @@ from interlith.workflows.any_engine.electronic import (
 from interlith.workflows.any_engine.records import structure_of
 
 
-def levels(valence: float, gap: float, profile: Any, **settings: Any) -> LevelsRecord:
+def levels(
+    valence: float, gap: float, profile: Any, formula: str = "X", **settings: Any
+) -> LevelsRecord:
     """A record as GPAW would give it."""
     values = np.asarray(profile, float)
     return LevelsRecord(
         status="ok",
-        formula="X",
+        formula=formula,
         n_atoms=2,
         identity={"versions": {"gpaw": "26"}},
         settings={"xc": "PBE", "cutoff_ev": 600.0, **settings},
@@ -56,6 +60,36 @@ def test_an_interface_lines_its_bulks_up() -> None:
     other = levels(0, 1, np.zeros(8), cutoff_ev=400.0)
     with pytest.raises(InputError, match="one for all three"):
         interface_line_up(levels(0, 1, cores), a, other, ((5.0, 15.0), (25.0, 35.0)), (2.0, 2.5))
+
+
+def test_u_and_datasets_matter_where_two_records_share_the_element() -> None:
+    """LiCoO2 on Li3PS4: the sulfide has no cobalt, so no U of it either."""
+    profile = np.where(np.arange(800) * 0.05 < 20, 0.0, 0.8)
+    windows = ((5.0, 15.0), (25.0, 35.0)), (2.0, 2.5)
+
+    def made(formula: str, values: Any, **more: Any) -> LevelsRecord:
+        symbols = formula_symbols(formula)
+        atoms = Atoms(symbols, [(2.0 * i, 0, 0) for i in range(len(symbols))], cell=[60, 20, 20])
+        chosen = settings_for(atoms, "static", **{"cutoff_ev": 800.0, **more})
+        return levels(0.0, 2.0, values, formula, **chosen.model_dump(mode="json"))
+
+    whole, oxide = made("Li4CoPS4O2", profile), made("LiCoO2", np.zeros(8))
+    sulfide = made("Li3PS4", np.zeros(8))
+    found = interface_line_up(whole, oxide, sulfide, *windows)
+    assert found.valence_offset_ev == pytest.approx(0.8, abs=0.01)
+    for wrong, message in (
+        (made("Li3PS4", np.zeros(8), cutoff_ev=600.0), "cutoff_ev 800.0 and 600.0"),
+        (made("Li3PS4", np.zeros(8), datasets={}), "datasets of Li 3 and None"),
+    ):
+        with pytest.raises(InputError, match=message):
+            interface_line_up(whole, oxide, wrong, *windows)
+    bare = made("LiCoO2", np.zeros(8), hubbard_u_ev={})
+    with pytest.raises(InputError, match=r"hubbard_u_ev of Co 3\.32 and 0\.0"):
+        interface_line_up(whole, bare, sulfide, *windows)
+
+
+def formula_symbols(formula: str) -> list[str]:
+    return Atoms(formula).get_chemical_symbols()
 
 
 def test_a_computed_gap_fills_what_is_not_known() -> None:

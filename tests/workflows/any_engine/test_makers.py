@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,32 @@ def test_vasp_gives_sites_back_in_the_order_they_came(
     ):
         assert found == pytest.approx(tuple(due), abs=1e-6)
     assert [site.specie.symbol for site in record.crystal()] == ["Cu", "Al", "Cu", "Al"]
+
+
+def test_vasp_names_the_functional_that_it_was_given(
+    tmp_path: Path, fake_vasp: Callable[..., Any]
+) -> None:
+    """Two functionals never share a hash; what decides no energy changes none."""
+    fake_vasp(static={"NSW": 0})
+    found = {}
+    for name, incar in {
+        "plain": {},
+        "cores": {"NCORE": 4},
+        "solids": {"GGA": "PS"},
+        "meta": {"METAGGA": "R2SCAN"},
+        "hybrid": {"LHFCALC": True, "HFSCREEN": 0.2, "AEXX": 0.25},
+        "more exchange": {"LHFCALC": True, "HFSCREEN": 0.2, "AEXX": 0.4},
+        "dispersion": {"IVDW": 11},
+    }.items():
+        engine = f"vasp:{json.dumps({'potcar_spec': True, 'incar': incar})}"
+        step = static_maker(engine).make(crystal())
+        found[name] = CalculationRecord.model_validate(run(Flow([step]), tmp_path)[0]).identity
+    assert [one["functional"] for one in found.values()] == [
+        "PBE", "PBE", "PBEsol", "r2SCAN", "HSE06",
+        "PBE with 0.4 exact exchange screened at 0.2/A", "PBE+D3",
+    ]  # fmt: skip
+    assert found["plain"]["sha256"] == found["cores"]["sha256"]
+    assert len({one["sha256"] for one in found.values()}) == 6
 
 
 def test_the_stand_in_refuses_other_inputs(tmp_path: Path, fake_vasp: Callable[..., Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,15 +16,22 @@ from interlith.cli.build_common import (
     PictureOption,
     RankOption,
     SeedOption,
+    StateOption,
     check_folder,
     checked_formats,
     considered_lines,
+    oxidation_states,
     plane,
     plane_text,
+    triple,
     write_all,
 )
 from interlith.cli.common import JsonOption, print_json, print_tables, table
 from interlith.errors import InputError
+from interlith.formatting import format_value
+
+if TYPE_CHECKING:
+    from interlith.structures.cell_records import OrderingRecord
 
 Material = Annotated[str, typer.Argument(help="Library name, formula or structure file.")]
 
@@ -43,7 +50,7 @@ def bulk(
     from interlith.workflows import crystals
 
     kinds = checked_formats(formats)
-    times = plane(repeat, "--repeat")
+    times = triple(repeat, "--repeat", "repeat of a cell", "2,2,2")
     check_folder(out)
     built = crystals.bulk(
         material,
@@ -65,6 +72,7 @@ def order(
     site: Annotated[
         list[str] | None, typer.Option(help="DOPANT=HOST: the element that it replaces.")
     ] = None,
+    state: StateOption = None,
     anti_site: Annotated[
         float | None, typer.Option(help="Argyrodites: fraction of free-sulfide sites with halide.")
     ] = None,
@@ -85,11 +93,13 @@ def order(
         raise InputError("--relax needs a potential; name one with --rank, for example 7net-0")
     kinds = checked_formats(formats)
     sites = dict(_replacement(text) for text in site or ())
+    states = oxidation_states(state)
     check_folder(out)
     built = crystals.ordered(
         material,
         formula=formula,
         sites=sites or None,
+        states=states,
         anti_site=anti_site,
         max_atoms=max_atoms,
         count=count,
@@ -103,12 +113,29 @@ def order(
     lines = [
         f"Asked {record.formula_asked}, made {record.formula_made}: composition error "
         f"{100 * record.composition_error:.2f} % of the atoms",
+        *_site_lines(record),
         f"{record.method}: {record.considered} arrangements looked at, {record.duplicates} of them "
         "duplicates; Ewald energies compare arrangements of one composition only",
         *record.notes,
     ]
     title = f"Orderings of {record.material}"
     _finish(built, out, kinds, picture, as_json, title, ORDER_COLUMNS, lines)
+
+
+def _site_lines(record: OrderingRecord) -> list[str]:
+    """What rounding to whole atoms did to the occupancies, and to the anti-sites asked for."""
+    lines = []
+    if record.misplaced:
+        lines.append(
+            f"Occupancies: up to {100 * record.misplaced:.2f} % of the atoms too many or few of an "
+            "element on one kind of site"
+        )
+    asked, made = record.anti_site_asked, record.anti_site_made
+    if asked is not None and made is not None:
+        short = abs(asked - made) > 1e-3
+        more = "; a larger --max-atoms may come nearer" if short else ""
+        lines.append(f"Anti-site fraction: asked {asked:g}, made {made:.3g}{more}")
+    return lines
 
 
 def slab(
@@ -178,7 +205,7 @@ def glass(
     print_tables(
         f"{record.file}: {record.formula}, {record.density_g_cm3:.3f} g/cm3, "
         f"{record.polyanions} whole units, closest {record.closest_pair} at "
-        f"{record.min_distance_ratio:.2f} covalent-radius sums",
+        f"{format_value(record.min_distance_ratio, digits=2)} covalent-radius sums",
         f"This is a packing, not yet a glass: melt at {steps.melt_temperature_k:g} K for "
         f"{steps.melt_ps:g} ps, cool at {steps.cooling_rate_k_per_ps:g} K/ps to "
         f"{steps.final_temperature_k:g} K, hold {steps.final_ps:g} ps",
@@ -204,7 +231,7 @@ def grain_boundary(
     from interlith.workflows import crystals
 
     kinds = checked_formats(formats)
-    along = plane(axis, "--axis")
+    along = plane(axis, "--axis", "axis")
     through = None if boundary_plane is None else plane(boundary_plane, "--plane")
     check_folder(out)
     built = crystals.grain_boundary(
@@ -238,6 +265,8 @@ SLAB_COLUMNS = {
     "symmetric": "faces alike",
     "tasker": "Tasker",
     "broken_bonds_per_nm2": "cut bonds/nm2",
+    "severed_valence_per_nm2": "cut valence/nm2",
+    "breaks_polyanion": "cuts polyanion",
     "excess_per_nm2": "excess/nm2",
     "removed": "removed",
     "moved": "moved",

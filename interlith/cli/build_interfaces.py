@@ -31,6 +31,14 @@ from interlith.errors import InputError
 if TYPE_CHECKING:
     from rich.table import Table
 
+BrokenOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-broken-polyanions/--no-allow-broken-polyanions",
+        help="Also cut through covalent bonds such as P-S.",
+    ),
+]
+
 
 def interface(
     a: Annotated[str, typer.Argument(help="Lower material: library name, formula or file.")],
@@ -55,9 +63,7 @@ def interface(
     ] = None,
     count: Annotated[int, typer.Option(help="Interfaces to build.")] = 5,
     registries: Annotated[int, typer.Option(help="Lateral shifts to keep for each.")] = 5,
-    allow_broken_polyanions: Annotated[
-        bool, typer.Option(help="Also cut through covalent bonds such as P-S.")
-    ] = False,
+    allow_broken_polyanions: BrokenOption = False,
     region_a: Annotated[
         str | None, typer.Option(help="Name of the lower region; else its role in the library.")
     ] = None,
@@ -131,6 +137,7 @@ def stack(
     max_strain: Annotated[float, typer.Option(help="Largest strain of any layer.")] = 0.05,
     max_area: Annotated[float, typer.Option(help="Largest area, A2.")] = 300.0,
     max_miller: Annotated[int, typer.Option(help="Largest index where no plane is named.")] = 1,
+    allow_broken_polyanions: BrokenOption = False,
     out: OutOption = DEFAULT_FOLDER,
     formats: FormatOption = "cif",
     picture: PictureOption = True,
@@ -149,6 +156,7 @@ def stack(
         max_strain=max_strain,
         max_area_angstrom2=max_area,
         max_miller=max_miller,
+        allow_broken_polyanions=allow_broken_polyanions,
     )
     check_folder(out)
     sheets = [_sheet(text, number) for number, text in enumerate(layers, start=1)]
@@ -210,6 +218,10 @@ def _sheet(text: str, number: int) -> Any:
     from interlith.workflows.structures import side
 
     name, *rest = text.split(":")
+    if len(rest) > 3:
+        raise InputError(
+            f"layer '{text}' has {len(rest) + 1} fields; write MATERIAL:THICKNESS[:REGION[:H,K,L]]"
+        )
     try:
         thickness = float(rest[0])
     except (IndexError, ValueError) as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from interlith.cli.build_common import StateOption, oxidation_states
 from interlith.cli.common import JsonOption, listed, print_json, print_tables, table
 from interlith.errors import InputError
 
@@ -196,6 +197,7 @@ def add(
     role: Annotated[
         str | None, typer.Option(help="Role, for example electrolyte (several: a,b).")
     ] = None,
+    state: StateOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Take the place of a phase of the same name.")
     ] = False,
@@ -205,7 +207,8 @@ def add(
     from interlith.structures.user_library import add_phase
 
     roles = listed(role) if role is not None else None
-    facts, path = add_phase(file, name=name, roles=roles, force=force)
+    states = oxidation_states(state)
+    facts, path = add_phase(file, name=name, roles=roles, states=states, force=force)
     if as_json:
         print_json(_show_record(facts) | {"file": str(path), "origin": "user"})
         return

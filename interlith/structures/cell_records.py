@@ -24,8 +24,9 @@ class CellRecord(Record):
 
     Attributes
     ----------
-    min_distance_ratio : float
-        Shortest distance in covalent-radius sums, between ``closest_pair``.
+    min_distance_ratio : float or None
+        Shortest distance in covalent-radius sums, between ``closest_pair``; None where no two
+        sites are ever both filled.
     """
 
     file: str | None
@@ -34,8 +35,8 @@ class CellRecord(Record):
     n_atoms: int
     volume_angstrom3: float
     density_g_cm3: float
-    min_distance_ratio: float
-    closest_pair: str
+    min_distance_ratio: float | None
+    closest_pair: str | None
 
 
 class OrderedRecord(CellRecord):
@@ -61,11 +62,15 @@ class SlabRecord(CellRecord, CutRecord):
     ----------
     bottom : str
         Bottom plane as cut, and its number among those of (-h-k-l).
+    severed_valence_per_nm2 : float or None
+        Cation charge over coordination number, summed over the bonds that the top cut severs; None
+        without oxidation states.
     """
 
     bottom: str
     area_angstrom2: float
     broken_bonds_per_nm2: float
+    severed_valence_per_nm2: float | None = None
 
 
 class BoundaryRecord(CellRecord):
@@ -108,6 +113,11 @@ class OrderingRecord(Record):
     ----------
     composition_error : float
         Largest difference of atomic fractions between what was asked and what was made.
+    misplaced : float or None
+        Most atoms too many or few of an element on one kind of site, over all atoms; elements
+        that move freely do not count. None in records of before.
+    anti_site_asked, anti_site_made : float or None
+        Fraction of an argyrodite's cage centres with halogen; None where none was asked.
     notes : tuple of str
         How a doped composition was put onto the host, in words.
     """
@@ -118,6 +128,9 @@ class OrderingRecord(Record):
     formula_asked: str
     formula_made: str
     composition_error: float
+    misplaced: float | None = None
+    anti_site_asked: float | None = None
+    anti_site_made: float | None = None
     method: str
     considered: int
     duplicates: int
@@ -147,8 +160,8 @@ def cell_facts(structure: Structure, files: dict[str, str]) -> dict[str, Any]:
         "n_atoms": len(structure),
         "volume_angstrom3": round(float(structure.volume), 4),
         "density_g_cm3": round(float(structure.density), 4),
-        "min_distance_ratio": round(ratio, 4),
-        "closest_pair": pair,
+        "min_distance_ratio": round(ratio, 4) if pair else None,
+        "closest_pair": pair or None,
     }
 
 
@@ -164,12 +177,14 @@ def ordered_record(cell: OrderedCell, files: dict[str, str]) -> OrderedRecord:
 
 def slab_record(slab: Slab, files: dict[str, str]) -> SlabRecord:
     """The record of a slab."""
+    severed = slab.top.severed_valence_per_nm2
     return SlabRecord(
         **cell_facts(slab.structure, files),
         **cut_facts(slab),
         bottom=f"{slab.bottom.label} ({slab.bottom.index})",
         area_angstrom2=round(slab.area_angstrom2, 6),
         broken_bonds_per_nm2=round(slab.top.broken_bonds_per_nm2, 6),
+        severed_valence_per_nm2=None if severed is None else round(severed, 6),
     )
 
 

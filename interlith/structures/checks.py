@@ -60,25 +60,35 @@ def closest_pair(structure: Structure) -> tuple[float, str]:
     """Shortest distance as a fraction of the covalent radii's sum, and the two elements.
 
     Sites whose occupancies together are at most 1 count as alternatives: they are never both
-    filled, and their distance says nothing.
+    filled, and their distance says nothing. Infinity and "" where no two sites are both filled.
     """
     from ase.data import covalent_radii
+    from pymatgen.core import Structure
 
-    symbols = [max(site.species.items(), key=lambda item: item[1])[0] for site in structure]
-    radii = np.array(
-        [max(covalent_radii[element.Z] for element in site.species) for site in structure]
-    )
-    filled = np.array([site.species.num_atoms for site in structure])
-    centres, neighbours, _, distances = structure.get_neighbor_list(
-        2.0 * SMALLEST_DISTANCE_RATIO * float(radii.max()) + 1.0
-    )
-    together = filled[centres] + filled[neighbours] > 1 + CHARGE_TOLERANCE
-    if not together.any():
+    most = max(site.species.num_atoms for site in structure) - CHARGE_TOLERANCE
+    able = [site for site in structure if site.species.num_atoms + most > 1]
+    if not able:
         return math.inf, ""
-    ratios = np.where(together, distances / (radii[centres] + radii[neighbours]), math.inf)
+    crowd = Structure.from_sites(able)
+    symbols = [max(site.species.items(), key=lambda item: item[1])[0] for site in crowd]
+    radii = np.array([max(covalent_radii[element.Z] for element in site.species) for site in crowd])
+    filled = np.array([site.species.num_atoms for site in crowd])
+    largest, reach = 2.0 * float(radii.max()), sum(crowd.lattice.abc)
+    cutoff = SMALLEST_DISTANCE_RATIO * largest + 1.0
+    while True:
+        centres, neighbours, _, distances = crowd.get_neighbor_list(cutoff)
+        together = filled[centres] + filled[neighbours] > 1 + CHARGE_TOLERANCE
+        ratios = np.where(together, distances / (radii[centres] + radii[neighbours]), math.inf)
+        nearest = float(ratios.min(initial=math.inf))
+        if nearest * largest <= cutoff:
+            break
+        if cutoff > reach:  # no more to come: a molecule of one atom
+            return math.inf, ""
+        # A pair of larger atoms may be closer by its radii, a little farther out.
+        cutoff = nearest * largest + 1e-6 if math.isfinite(nearest) else 1.5 * cutoff
     worst = int(np.argmin(ratios))
     names = [str(symbols[int(i)]) for i in (centres[worst], neighbours[worst])]
-    return float(ratios[worst]), "-".join(sorted(names))
+    return nearest, "-".join(sorted(names))
 
 
 def close_pairs(

@@ -241,6 +241,15 @@ def _primitive(structure: Structure) -> Structure:
     return Structure(found[0], [kinds[int(number) - 1] for number in found[2]], found[1])
 
 
+def primitive_cell(structure: Structure) -> Structure:
+    """The primitive cell with the shortest axes; atoms that differ by more than 0.001 A stay apart.
+
+    The structure itself where it is primitive.
+    """
+    found = _primitive(structure)
+    return found if found is structure else found.get_reduced_structure()
+
+
 def symmetry_cell(structure: Structure) -> Any:
     """The cell as spglib takes it; sites with the same occupants get the same number."""
     kinds = _kinds(structure)

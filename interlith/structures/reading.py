@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +59,8 @@ class Material:
         Where it comes from, in words, with the choice made if there was one.
     oxidation_states : dict or None
         Of each element: stated, or guessed for files; None where there is no neutral guess.
+    path : Path or None
+        Of the file; None for a phase of the library.
     """
 
     name: str
@@ -65,6 +68,12 @@ class Material:
     facts: PhaseFacts | None
     source: str
     oxidation_states: dict[str, float] | None
+    path: Path | None = None
+
+    @property
+    def asked(self) -> str:
+        """What a command takes for this material: the name of the phase, or the path."""
+        return self.name if self.path is None else str(self.path)
 
 
 def read_material(
@@ -123,6 +132,11 @@ def _find(name_or_path: str | Path, for_slabs: bool) -> Material:
 def require_ordered(structure: Structure, name: str) -> None:
     """Refuse partial occupancies where whole atoms are needed.
 
+    Parameters
+    ----------
+    name : str
+        Of the phase, or the path of the file (:attr:`Material.asked`).
+
     Raises
     ------
     InputError
@@ -131,18 +145,21 @@ def require_ordered(structure: Structure, name: str) -> None:
     if structure.is_ordered:
         return
     mixed = [site.species_string for site in structure if not site.is_ordered]
+    known = name in _phase_paths() or _looks_like_a_path(name)
+    command = f"interlith build order {shlex.quote(name) if known else 'FILE'}"
     raise InputError(
         f"{name} is disordered ({len(mixed)} of {len(structure)} sites are partly filled or "
         f"shared, such as {mixed[0]}) and atoms are needed here; make ordered cells of it first: "
-        f"`interlith build order {name}`"
+        f"`{command}`"
     )
 
 
 def guess_oxidation_states(composition: Composition) -> dict[str, float] | None:
     """Mean oxidation state of each element in the likeliest neutral combination, by pymatgen.
 
-    None if there is no neutral one, amounts are no whole numbers, or there are too many
-    combinations to go through. Elements by themselves are 0.
+    Where amounts are no whole numbers each element has one of its states, and the combination
+    nearest to neutral is taken if that is within 0.02 e per atom. None if there is none, or there
+    are too many combinations to go through. Elements by themselves are 0.
     """
     from pymatgen.core import Element
 
@@ -150,7 +167,7 @@ def guess_oxidation_states(composition: Composition) -> dict[str, float] | None:
     if len(amounts) == 1:
         return dict.fromkeys(amounts, 0.0)
     if any(abs(amount - round(amount)) > 1e-6 for amount in amounts.values()):
-        return None
+        return _guess_of_parts(amounts)
     combinations = 1
     for symbol, amount in amounts.items():
         element = Element(symbol)
@@ -163,6 +180,23 @@ def guess_oxidation_states(composition: Composition) -> dict[str, float] | None:
     except PARSE_ERRORS:
         return None
     return {key: float(value) for key, value in guesses[0].items()} if guesses else None
+
+
+def _guess_of_parts(amounts: dict[str, float]) -> dict[str, float] | None:
+    from pymatgen.core import Element
+
+    from interlith.structures.disorder.doping import ANIONS, guess_states
+
+    open_ones = [Element(symbol) for symbol in amounts if symbol not in ANIONS]
+    combinations = math.prod(
+        len(one.common_oxidation_states) + len(one.oxidation_states) for one in open_ones
+    )
+    if combinations > MOST_GUESSES:
+        return None
+    try:
+        return guess_states("the structure", amounts, {})
+    except InputError:
+        return None
 
 
 def _phase_paths() -> dict[str, Path]:
@@ -234,9 +268,9 @@ def _elements(formula: str) -> set[str]:
 
 def _from_file(path: Path) -> Material:
     kind = format_of(path)
-    content = parse_content(read_text(path), kind, str(path))
+    content = parse_content(read_text(path, latin=kind == "cif"), kind, str(path))
     structure = content.structure
     require_no_overlap(structure, str(path))
     states = content.oxidation_states or guess_oxidation_states(structure.composition)
     name = path.name if path.suffix.lower() not in SUFFIXES else path.stem
-    return Material(name, structure, None, f"file {path}", states)
+    return Material(name, structure, None, f"file {path}", states, path)

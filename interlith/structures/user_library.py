@@ -9,14 +9,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from interlith.errors import InputError, OutputError
-from interlith.structures.checks import check_phase, require_cell, require_no_overlap
+from interlith.structures.checks import (
+    CHARGE_TOLERANCE,
+    check_phase,
+    require_cell,
+    require_no_overlap,
+)
 from interlith.structures.files.cif_text import PARSE_ERRORS
 from interlith.structures.files.formats import read_text, write_text
 from interlith.structures.library import (
@@ -45,6 +50,7 @@ def add_phase(
     *,
     name: str | None = None,
     roles: Sequence[str] | None = None,
+    states: Mapping[str, float] | None = None,
     force: bool = False,
 ) -> tuple[PhaseFacts, Path]:
     """Check a phase and keep it in the first of the user's folders.
@@ -58,6 +64,8 @@ def add_phase(
         By default the one of the sheet, or the stem of the file.
     roles : sequence of str, optional
         By default those of the sheet, or none.
+    states : mapping, optional
+        Oxidation states that come before those of the sheet or the file, and before guessed ones.
     force : bool
         Replace a phase of this name that the user has, or have this one used in place of a shipped
         one.
@@ -77,12 +85,10 @@ def add_phase(
     """
     known = read_roles(roles) if roles is not None else None
     facts = _from_sheet(file) if file.suffix.lower() in SHEET_SUFFIXES else _from_file(file, name)
-    changes: dict[str, Any] = {}
-    if name is not None:
-        changes["name"] = name
-    if known is not None:
-        changes["roles"] = known
-    facts = facts.model_copy(update=changes)
+    changes: dict[str, Any] = {"name": name, "roles": known}
+    if states:
+        changes["oxidation_states"] = _with_states(facts, states)
+    facts = facts.model_copy(update={k: v for k, v in changes.items() if v is not None})
     if NAME.fullmatch(facts.name) is None:
         raise InputError(
             f"'{facts.name}' cannot name a phase: use up to 100 letters, digits and . _ + -; "
@@ -246,13 +252,33 @@ def _from_sheet(file: Path) -> PhaseFacts:
         raise InputError(f"{file} is no description of a phase: {said}") from error
 
 
+def _with_states(facts: PhaseFacts, states: Mapping[str, float]) -> dict[str, float]:
+    """States of a sheet with the ones given; where it has none, the rest guessed to go with them.
+
+    What does not add up is left to :func:`sheet_problems`.
+    """
+    from pymatgen.core import Composition
+
+    from interlith.structures.disorder.doping import guess_states
+
+    if facts.oxidation_states is not None:
+        return {**facts.oxidation_states, **states}
+    amounts = Composition(facts.formula).get_el_amt_dict()
+    return guess_states(facts.formula, amounts, states) | dict(states)
+
+
 def _from_file(file: Path, name: str | None) -> PhaseFacts:
     material = read_material(file)
+    states = material.oxidation_states
+    cell = material.structure.composition.get_el_amt_dict()
+    charge = sum((states or {}).get(e, 0.0) * x for e, x in cell.items())
+    if abs(charge) >= CHARGE_TOLERANCE * len(material.structure):
+        states = None  # guessed, and good enough to order by only
     return sheet_from_structure(
         material.structure,
         name if name is not None else material.name,
         source=f"file {file.name} of the user, symmetry found by spglib",
-        oxidation_states=material.oxidation_states,
+        oxidation_states=states,
     )
 
 

@@ -26,10 +26,12 @@ from interlith.structures.cell_records import (
     ordered_record,
     slab_record,
 )
-from interlith.structures.disorder.doping import dope
+from interlith.structures.disorder.doping import dope, guess_states
 from interlith.structures.disorder.glass import MeltQuench, pack_glass
+from interlith.structures.disorder.orbits import read_formula
 from interlith.structures.disorder.ordering import order
 from interlith.structures.interfaces.records import drop_records
+from interlith.structures.library import primitive_cell
 from interlith.structures.reading import Material, read_material, require_ordered
 from interlith.structures.surfaces.grain_boundaries import tilt_boundary
 from interlith.structures.surfaces.slabs import make_slab
@@ -69,7 +71,7 @@ def bulk(
     if min(repeat) < 1:
         raise InputError(f"a cell cannot be repeated {repeat} times; give three positive integers")
     material = read_material(name_or_path)
-    cell = material.structure.get_primitive_structure() if primitive else material.structure
+    cell = primitive_cell(material.structure) if primitive else material.structure
     n_atoms = len(cell) * repeat[0] * repeat[1] * repeat[2]
     if n_atoms > max_atoms:
         raise InputError(
@@ -87,6 +89,7 @@ def ordered(
     *,
     formula: str | None = None,
     sites: Mapping[str, str] | None = None,
+    states: Mapping[str, float] | None = None,
     anti_site: float | None = None,
     max_atoms: int = 200,
     count: int = 5,
@@ -104,25 +107,28 @@ def ordered(
         Composition to dope the crystal to, with it as the host.
     sites : mapping, optional
         Which element of the host a dopant replaces.
+    states : mapping, optional
+        Oxidation states that come before stated or guessed ones; means such as Co 3.5 are fine.
     anti_site : float, optional
         Argyrodites: fraction of the free-sulfide sites that hold the halogen.
     rank_by : str, optional
         Potential that ranks the arrangements; electrostatics alone without one.
     relax_best : bool
         Relax the best with it, and rank by the relaxed energy.
+
+    Raises
+    ------
+    InputError
+        If the material cannot be read, a state is of no element in it, sites are named without a
+        formula, or as :func:`dope` and :func:`order`.
     """
     begin = time.monotonic()
     material = read_material(name_or_path)
-    structure, states = material.structure, material.oxidation_states
-    notes: tuple[str, ...] = ()
-    if formula is not None:
-        doped = dope(structure, formula, states, sites=sites)
-        structure, states, notes = doped.structure, doped.oxidation_states, doped.notes
-        notes = (*(str(placement) for placement in doped.placements), *notes)
+    structure, known, notes = _disordered(material, formula, sites or {}, states or {})
     identity = potential(rank_by).identity.to_json() if rank_by else None
     found = order(
         structure,
-        states,
+        known,
         max_atoms=max_atoms,
         count=count,
         seed=seed,
@@ -140,6 +146,9 @@ def ordered(
         formula_asked=found.formula_asked,
         formula_made=found.formula_made,
         composition_error=found.composition_error,
+        misplaced=round(found.misplaced, 12),
+        anti_site_asked=anti_site,
+        anti_site_made=found.anti_site,
         method=found.method,
         considered=found.n_considered,
         duplicates=found.n_duplicates,
@@ -152,6 +161,46 @@ def ordered(
         provenance=provenance(seed, time.monotonic() - begin),
     )
     return Built(record, {n: cell.structure for n, cell in zip(names, found.cells, strict=True)})
+
+
+def _disordered(
+    material: Material,
+    formula: str | None,
+    sites: Mapping[str, str],
+    states: Mapping[str, float],
+) -> tuple[Structure, dict[str, float] | None, tuple[str, ...]]:
+    """What is to be ordered, its oxidation states, and how a formula was put onto it."""
+    if sites and formula is None:
+        named = ", ".join(f"{dopant}={replaced}" for dopant, replaced in sites.items())
+        raise InputError(
+            f"--site {named} says where dopants go, and no doped composition was named; add "
+            "--formula, such as --formula Li6.2P0.8Sn0.2S5I"
+        )
+    known = _states(material, formula, states)
+    if formula is None:
+        return material.structure, known, ()
+    doped = dope(material.structure, formula, known, sites=sites or None)
+    placed = (str(placement) for placement in doped.placements)
+    return doped.structure, doped.oxidation_states, (*placed, *doped.notes)
+
+
+def _states(
+    material: Material, formula: str | None, given: Mapping[str, float]
+) -> dict[str, float] | None:
+    """Oxidation states of a material with the ones given; the rest guessed to go with these."""
+    amounts = {e: float(x) for e, x in material.structure.composition.get_el_amt_dict().items()}
+    elements = {*amounts, *(read_formula(formula).get_el_amt_dict() if formula else ())}
+    strange = sorted(set(given) - elements)
+    if strange:
+        raise InputError(
+            f"--state {strange[0]}={given[strange[0]]:g}: there is no {strange[0]} here; name some "
+            f"of {', '.join(sorted(elements))}"
+        )
+    if not given:
+        return material.oxidation_states
+    if material.oxidation_states is not None or formula is not None:
+        return {**(material.oxidation_states or {}), **given}
+    return guess_states(material.name, amounts, given)
 
 
 def slabs(
@@ -172,7 +221,7 @@ def slabs(
     """
     begin = time.monotonic()
     material = read_material(name_or_path, for_slabs=True)
-    require_ordered(material.structure, material.name)
+    require_ordered(material.structure, material.asked)
     states = material.oxidation_states
     cuts = terminations(material.structure, miller, oxidation_states=states)
     if termination is not None and not 0 <= termination < len(cuts):
@@ -255,7 +304,7 @@ def grain_boundary(
     """A cell with two symmetric tilt boundaries of a cubic crystal."""
     begin = time.monotonic()
     material = read_material(name_or_path, for_slabs=True)
-    require_ordered(material.structure, material.name)
+    require_ordered(material.structure, material.asked)
     boundary = tilt_boundary(
         material.structure,
         sigma,

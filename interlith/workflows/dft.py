@@ -28,6 +28,7 @@ from interlith.engines.electronic.settings import DftSettings
 from interlith.errors import InputError
 from interlith.provenance import Provenance, provenance
 from interlith.records import Record, Status
+from interlith.structures.library import primitive_cell
 from interlith.structures.reading import read_material, require_ordered
 from interlith.units import GPA_PER_EV_PER_ANGSTROM3
 
@@ -266,8 +267,8 @@ def material_atoms(material: str) -> tuple[str, Atoms]:
         If it is not known, or has partly occupied sites.
     """
     found = read_material(material)
-    require_ordered(found.structure, found.name)
-    primitive = found.structure.get_primitive_structure()
+    require_ordered(found.structure, found.asked)
+    primitive = primitive_cell(found.structure)
     return found.name, primitive.to_ase_atoms(msonable=False)
 
 

@@ -185,7 +185,7 @@ def migration_barriers(
     options, settings = options or HopOptions(), settings or BandSettings()
     begin = time.monotonic()
     material = read_material(formula_or_path)
-    require_ordered(material.structure, material.name)
+    require_ordered(material.structure, material.asked)
     chosen = potential(potential_name)
     elements = {*material.structure.symbol_set, options.ion}
     atoms, bulk = relax(

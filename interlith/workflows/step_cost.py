@@ -178,7 +178,7 @@ def _barriers(study: Study, workers: int) -> StageCost:
         exclude={"potential", "images", "fmax_ev_per_angstrom", "max_steps"}
     )
     material = read_material(study.crystal(study.electrolyte))
-    require_ordered(material.structure, material.name)
+    require_ordered(material.structure, material.asked)
     found = find_hops(
         thrifty(material.structure, settings.min_length_angstrom), HopOptions.model_validate(values)
     )

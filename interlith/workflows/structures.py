@@ -52,9 +52,9 @@ class Built(Generic[Result]):
     def texts(self, formats: Sequence[str]) -> dict[str, str]:
         """What the files hold, by file name without folder."""
         return {
-            path: structure_text(structure, format_of(path))
+            path: structure_text(structure, format_of(path, kind))
             for name, structure in self.structures.items()
-            for path in file_names(name, formats).values()
+            for kind, path in file_names(name, formats).items()
         }
 
 
@@ -122,7 +122,7 @@ def side(region: str | None, name_or_path: str) -> Side:
         If it is not known, cannot be read, or is disordered.
     """
     material = read_material(name_or_path, for_slabs=True)
-    require_ordered(material.structure, material.name)
+    require_ordered(material.structure, material.asked)
     return Side(
         region=region or _role(material),
         material=material.name,

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from pymatgen.core import Lattice, Structure
 
-from interlith.structures.files.formats import read_structure
+import interlith
+from interlith.cli.build import app
+from interlith.errors import InputError
+from interlith.structures.checks import closest_pair
+from interlith.structures.files.formats import read_structure, write_structure
+from interlith.structures.library import build, load_phase
 from interlith.structures.regions import Regions
+from interlith.workflows import crystals
+from interlith.workflows.structures import Built
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -117,6 +127,12 @@ def test_two_orderings_with_one_seed_are_identical(tmp_path: Path) -> None:
         (("slab", "LiCl", "--miller", "1,1,1", "--thickness", "0"), "thickness"),
         (("stack", "Li:8:anode"), "at least two"),
         (("stack", "Li:8:anode", "LiF"), "no thickness"),
+        (("stack", "Li:8:anode:0,0,1:x", "LiF:8"), "5 fields"),
+        (("order", "Li6PS5Cl-cubic", "--site", "Sn=P"), "--formula"),
+        (("order", "Li6PS5Cl-cubic", "--state", "Li"), "ELEMENT=CHARGE"),
+        (("order", "Li6PS5Cl-cubic", "--state", "Na=1"), "no Na here"),
+        (("bulk", "Li6PS5Cl-cubic", "--format", "cif,poscar"), "poscar cannot hold"),
+        (("bulk", "LiCl", "--repeat", "2"), "no repeat of a cell"),
         (("order", "Li6PS5Cl-cubic", "--anti-site", "2"), "anti"),
         (("order", "Li6PS5Cl-cubic", "--max-atoms", "5"), "atoms"),
         (("glass", "Li3PS4", "--density", "12"), "density"),
@@ -132,7 +148,7 @@ def test_bad_input_is_refused_in_words(
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
-    assert not list(tmp_path.glob("made/*"))
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_cif_with_overlapping_atoms_is_refused(tmp_path: Path) -> None:
@@ -144,3 +160,90 @@ def test_a_cif_with_overlapping_atoms_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "Li" in done.stderr
     assert "Cl" in done.stderr
+
+
+def test_no_folder_can_be_made_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "made").write_text("a file")
+    done = run(tmp_path, "bulk", "LiCl", "--out", "made/here")
+    assert done.returncode == 2
+    assert "made is a file" in done.stderr
+
+
+def test_the_anode_has_a_closest_pair(tmp_path: Path) -> None:
+    (cell,) = answer(tmp_path, "bulk", "Li", "--no-picture")["candidates"]
+    assert cell["closest_pair"] == "Li-Li"
+    assert cell["min_distance_ratio"] == pytest.approx(1.1597)
+
+
+def test_a_cell_without_pairs_has_no_closest_one(tmp_path: Path) -> None:
+    cell = Structure(Lattice.cubic(5.0), [{"Li": 0.5}], [[0, 0, 0]])
+    write_structure(cell, tmp_path / "half.cif")
+    record = crystals.bulk(str(tmp_path / "half.cif")).record.candidates[0]
+    assert record.min_distance_ratio is record.closest_pair is None
+
+
+def test_a_primitive_cell_is_the_same_crystal(tmp_path: Path) -> None:
+    ideal = build(load_phase("LiCoO2"))
+    ideal.make_supercell([2, 1, 1])
+    moved = ideal.copy()
+    moved.perturb(0.1, seed=1)
+    for name, cell, n_atoms in (("ideal", ideal, 4), ("moved", moved, len(moved))):
+        write_structure(cell, tmp_path / f"{name}.cif")
+        (made,) = crystals.bulk(str(tmp_path / f"{name}.cif"), primitive=True).structures.values()
+        assert len(made) == n_atoms
+        assert closest_pair(made)[0] == pytest.approx(closest_pair(cell)[0], abs=1e-4)
+
+
+def test_the_format_decides_what_a_file_holds() -> None:
+    built = Built(None, {"POSCAR x": build(load_phase("LiCl"))})
+    texts = built.texts(("cif", "poscar"))
+    assert texts["POSCAR x.cif"].startswith("data_")
+    assert "Direct" in texts["POSCAR x.vasp"]
+
+
+def test_files_with_mixed_states_are_ordered_once_these_are_named(tmp_path: Path) -> None:
+    cell = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(4.2), [{"Li": 0.375, "Fe": 0.625}, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    )
+    file = str(write_structure(cell, tmp_path / "half.cif"))
+    with pytest.raises(InputError, match="--state"):
+        crystals.ordered(file, max_atoms=16, count=1)
+    with pytest.raises(InputError, match=re.escape(file)):
+        crystals.slabs(file, (0, 0, 1))
+    record = crystals.ordered(file, states={"Fe": 2.6}, max_atoms=16, count=1).record
+    assert record.composition_error == pytest.approx(0)
+    assert record.candidates[0].formula == "Li3Fe5O8"
+
+
+def test_rounded_anti_sites_are_told(tmp_path: Path) -> None:
+    done = run(
+        tmp_path, "order", "Li6PS5Cl-cubic", "--anti-site", "0.1", "--max-atoms", "13", "--count",
+        "1", "--no-picture",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Anti-site fraction: asked 0.1, made 0; a larger --max-atoms" in done.stdout
+    assert "0.77 % of the atoms too many or few" in done.stdout
+    record = crystals.ordered("Li6PS5Cl-cubic", anti_site=0.1, max_atoms=13, count=1).record
+    assert (record.anti_site_asked, record.anti_site_made) == (0.1, 0.0)
+    assert record.misplaced == pytest.approx(0.1 / 13)
+
+
+def test_slabs_say_what_their_cuts_sever(tmp_path: Path) -> None:
+    record = crystals.slabs("LiCl", (0, 0, 1)).record.candidates[0]
+    # Each Li of the rock salt gives a sixth of its charge to each of its bonds.
+    assert record.severed_valence_per_nm2 == pytest.approx(record.broken_bonds_per_nm2 / 6)
+    done = run(tmp_path, "slab", "LiCl", "--miller", "0,0,1", "--no-picture")
+    words = " ".join(done.stdout.split())
+    assert "valence/nm2" in words
+    assert "polyanion" in words
+
+
+def test_messages_name_options_that_there_are() -> None:
+    folder = Path(interlith.__file__).parent / "structures"
+    known: set[str] = set()
+    for name in ("interface", "stack", "order", "slab", "bulk"):
+        command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]  # a group
+        known.update(option for one in command.params for option in one.opts)
+    for path in [*folder.glob("interfaces/*.py"), *folder.glob("disorder/*.py")]:
+        named = set(re.findall(r"--[a-z][a-z-]+", path.read_text(encoding="utf-8")))
+        assert named <= known, path.name

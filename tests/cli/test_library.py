@@ -105,6 +105,24 @@ def test_a_cif_becomes_a_phase_of_the_library(folder: Path, tmp_path: Path) -> N
     assert ("mine", "user") in {(row["name"], row["origin"]) for row in rows}
 
 
+def test_oxidation_states_can_be_named(folder: Path, tmp_path: Path) -> None:
+    cell = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(4.2), [{"Li": 0.375, "Fe": 0.625}, "O"], [[0] * 3, [0.5] * 3]
+    )
+    write_structure(cell, tmp_path / "mixed.cif")
+    run("add", "mixed.cif", "--state", "Fe=2.6")
+    assert load_phase("mixed").oxidation_states == {"Li": 1, "Fe": 2.6, "O": -2}
+    assert "not neutral" in refused("add", "mixed.cif", "--name", "b", "--state", "Fe=4")
+    assert "ELEMENT=CHARGE" in refused("add", "mixed.cif", "--name", "b", "--state", "Fe")
+    # A guess that is only nearly neutral will do to order by, and is no fact of a sheet.
+    nearly = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(5.0), [{"Li": 0.33, "Mg": 0.32}, "Cl"], [[0] * 3, [0.5] * 3]
+    )
+    write_structure(nearly, tmp_path / "nearly.cif")
+    run("add", "nearly.cif")
+    assert load_phase("nearly").oxidation_states is None
+
+
 def test_a_sheet_is_taken_with_another_name(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text((LIBRARY_FOLDER / "LiCoO2.yaml").read_text())
     assert "Kept as 'LCO-mine'" in run("add", "x.yaml", "--name", "LCO-mine").replace("\n", " ")

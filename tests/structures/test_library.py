@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from interlith.errors import InputError
 from interlith.structures.checks import check_phase, closest_pair, space_group_number
@@ -49,6 +50,19 @@ def test_reducing_to_the_primitive_cell_changes_nothing_intensive(name: str) -> 
     assert shares.almost_equals(whole.composition.fractional_composition, rtol=1e-6)
     assert primitive.volume / len(primitive) == pytest.approx(whole.volume / len(whole), rel=1e-6)
     assert closest_pair(primitive)[0] == pytest.approx(closest_pair(whole)[0], abs=1e-3)
+
+
+def test_the_closest_pair_is_found_however_far_apart_the_atoms_are() -> None:
+    lithium = build(load_phase("Li"))
+    ratio, pair = closest_pair(lithium)
+    edge = lithium.lattice.a
+    assert (ratio, pair) == (pytest.approx(edge * 3**0.5 / 2 / (2 * 1.28)), "Li-Li")
+    wide = Structure(Lattice(8 * lithium.lattice.matrix), lithium.species, lithium.frac_coords)
+    assert closest_pair(wide)[0] == pytest.approx(8 * ratio)
+    # In LiH the nearest pair is Li-H, and Li-Li is closer by its radii.
+    assert closest_pair(build(load_phase("LiH")))[1] == "Li-Li"
+    never_both = Structure(Lattice.cubic(5.0), [{"Li": 0.5}], [[0, 0, 0]])
+    assert closest_pair(never_both) == (float("inf"), "")
 
 
 def test_every_file_is_listed_and_the_eighty_of_the_issue_are_there() -> None:

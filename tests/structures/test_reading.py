@@ -62,6 +62,7 @@ def _operations(hall: int) -> list[str]:
 
 FM3M = _operations(523)
 CIF = ROCK_SALT.format(operations="\n".join(f"'{one}'" for one in FM3M))
+UNTYPED = CIF.replace("_atom_site_type_symbol\n", "").replace("Li1 Li+", "Li1A")
 HEXAGONAL = (
     "data_x\n_cell_length_a 2.824\n_cell_length_b 2.824\n_cell_length_c 14.182\n"
     "_cell_angle_gamma 120\n_space_group_name_H-M_alt 'R -3 m:H'\nloop_\n_atom_site_label\n"
@@ -184,6 +185,89 @@ def test_a_cif_without_operations_is_unfolded_by_its_group() -> None:
               "_atom_site_fract_z\nLi1 0 0 0\n")  # fmt: skip
 
 
+MONOCLINIC = """data_x
+_cell_length_a 5
+_cell_length_b 6
+_cell_length_c 7
+_cell_angle_{angle} 105
+_symmetry_space_group_name_H-M '{symbol}'
+loop_
+_atom_site_label
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+Li1 0.11 0.17 0.23
+"""
+
+
+@pytest.mark.parametrize(
+    ("symbol", "whole", "angle"),
+    [
+        ("P 21/c", "P 1 21/c 1", "beta"),
+        ("P 21/n", "P 1 21/n 1", "beta"),
+        ("P 21/a", "P 1 21/a 1", "beta"),
+        ("C 2/m", "C 1 2/m 1", "beta"),
+        ("A 2/m", "A 1 2/m 1", "beta"),
+        ("C 2/c", "C 1 2/c 1", "beta"),
+        ("I 2/a", "I 1 2/a 1", "beta"),
+        ("C c", "C 1 c 1", "beta"),
+        ("P 21", "P 1 21 1", "beta"),
+        ("P 21/m", "P 1 1 21/m", "gamma"),
+        ("B 2/m", "B 1 1 2/m", "gamma"),
+    ],
+)
+def test_a_short_monoclinic_symbol_is_the_standard_setting(
+    symbol: str, whole: str, angle: str
+) -> None:
+    short = _read(MONOCLINIC.format(symbol=symbol, angle=angle))
+    assert short == _read(MONOCLINIC.format(symbol=whole, angle=angle))
+    assert space_group_number(short) > 2
+
+
+def test_a_short_symbol_with_several_settings_is_still_refused() -> None:
+    with pytest.raises(InputError, match="several settings"):
+        _read(MONOCLINIC.format(symbol="P 21/c", angle="gamma"))
+
+
+def test_labels_are_freer_than_types() -> None:
+    assert _read(UNTYPED.replace("Cl1 Cl-", "CL1")) == _read(CIF)
+    oxide = UNTYPED.replace("Cl1 Cl-", "OW1").replace("'Li1 Cl1'", "'Li1 O1'")
+    assert _read(oxide).composition == Composition("Li4O4")
+
+
+@pytest.mark.parametrize("author", ["'M\xfcller, J.'", "\x93M\xfcller\x94"])
+def test_a_cif_of_before_utf8_is_read(author: str, tmp_path: Path) -> None:
+    text = CIF.replace("data_LiCl\n", f"data_LiCl\n# {author}\n")
+    (tmp_path / "a.cif").write_bytes(text.encode("latin-1"))
+    assert read_material(tmp_path / "a.cif").structure == _read(CIF)
+    (tmp_path / "POSCAR").write_bytes(b"M\xfcller\n1.0\n")
+    with pytest.raises(InputError, match="UTF-8"):
+        read_material(tmp_path / "POSCAR")
+
+
+SHARED = CIF.replace("_chemical_formula_sum 'Li1 Cl1'\n", "")
+
+
+def test_states_of_disordered_cifs(tmp_path: Path) -> None:
+    iron = SHARED.replace("Li1 Li+ 4 0 0 0 1.0", "Li1 Li+ 4 0 0 0 0.375\nFe1 Fe2+ 4 0 0 0 0.25\n"
+                          "Fe2 Fe3+ 4 0 0 0 0.375").replace("Cl1 Cl-", "O1 O2-")  # fmt: skip
+    stated = (
+        "loop_\n_atom_type_symbol\n_atom_type_oxidation_number\nFe2+ 2\nFe3+ 3\nLi+ 1\nO2- -2\n"
+    )
+    (tmp_path / "iron.cif").write_text(iron + stated)
+    states = read_material(tmp_path / "iron.cif").oxidation_states
+    assert states == {"Li": 1, "Fe": pytest.approx(2.6), "O": -2}
+    # Types that do not tell the sites apart say nothing of the mean.
+    plain = iron.replace("Fe1 Fe2+", "Fe1 Fe").replace("Fe2 Fe3+", "Fe2 Fe")
+    (tmp_path / "plain.cif").write_text(plain + stated)
+    assert read_material(tmp_path / "plain.cif").oxidation_states is None
+    rounded = SHARED.replace("Li1 Li+ 4 0 0 0 1.0", "Li1 Li 4 0 0 0 .333\nMg1 Mg 4 0 0 0 .333")
+    (tmp_path / "rounded.cif").write_text(rounded)
+    found = read_material(tmp_path / "rounded.cif")
+    assert found.oxidation_states == {"Li": 1, "Mg": 2, "Cl": -1}
+    assert found.asked == str(tmp_path / "rounded.cif")
+
+
 def test_oxidation_states_of_a_cif_are_taken_as_stated(tmp_path: Path) -> None:
     stated = "loop_\n_atom_type_symbol\n_atom_type_oxidation_number\nLi+ 1\nCl- -1\n"
     (tmp_path / "a.cif").write_text(CIF + stated)
@@ -199,8 +283,10 @@ def test_shared_sites_are_one_site() -> None:
     structure = _read(shared.replace("Li1 Cl1", "Li1 Cl0.7 Br0.3"))
     assert len(structure) == 8
     assert structure[-1].species == Composition({"Cl": 0.7, "Br": 0.3})
-    with pytest.raises(InputError, match="interlith build order a"):
+    with pytest.raises(InputError, match="interlith build order FILE"):
         require_ordered(structure, "a")
+    with pytest.raises(InputError, match=r"interlith build order 'of mine/a\.cif'"):
+        require_ordered(structure, "of mine/a.cif")
     require_ordered(_read(CIF), "a")
 
 
@@ -226,6 +312,13 @@ BROKEN_CIFS = {
     "negative occupancy": (CIF.replace("0.5 1.0", "0.5 -0.2"), "runs from 0 to 1"),
     "no element": (CIF.replace("Cl1 Cl-", "Qq1 Qq"), "no element"),
     "vacancy": (CIF.replace("Cl1 Cl-", "X1 X"), "no element"),
+    "vacancy of a label": (
+        UNTYPED.replace("Cl1 Cl-", "Vac1"), "leave out vacancies",
+    ),
+    "vacancy of a type": (CIF.replace("Cl1 Cl-", "Cl1 Va"), "leave out vacancies"),
+    "water": (CIF.replace("Cl1 Cl-", "O1 Wat"), "water as its O and H"),
+    "dummy": (CIF.replace("Cl1 Cl-", "Du1 Du"), "dummy atoms"),
+    "type of more letters": (CIF.replace("Cl1 Cl-", "Cl1 Clx-"), "no element"),
     "deuterium": (CIF.replace("Li1 Li+", "D1 D"), "isotope D"),
     "site too full": (CIF + "Br1 Br 4 0.5 0.5 0.5 0.5\n", "add up to more than 1"),
     "copies beside operations": (CIF + "Li2 Li+ 4 0 0.5 0.5 1.0\n", "overlapping atoms"),
@@ -316,6 +409,7 @@ def test_oxidation_states_are_guessed_where_that_is_quick() -> None:
     assert guess("Li7La3Zr2O12") == {"Li": 1, "La": 3, "Zr": 4, "O": -2}
     assert guess("Li") == {"Li": 0.0}
     assert guess("Li0.5CoO2") is None
+    assert guess("Li5.496PS4.5Cl1.5") == {"Li": 1, "P": 5, "S": -2, "Cl": -1}
     start = time.perf_counter()
     guess("Mn100Fe77V31O233Li12")
     assert time.perf_counter() - start < 1.0

@@ -221,7 +221,7 @@ def guess_states(
         used = ", ".join(f"{e} {best[e]:+g}" for e in asked)
         raise InputError(
             f"{formula} is not neutral: {charge(best):+.3f} e per atom with {used}; correct the "
-            "formula or give oxidation_states"
+            "formula or give oxidation_states, such as --state Co=3.5"
         )
     return {e: float(best[e]) for e in elements}
 

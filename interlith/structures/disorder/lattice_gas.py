@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from interlith.structures.disorder.annealing import EMPTY, LatticeGas
 from interlith.structures.disorder.ewald import coulomb_matrix
-from interlith.structures.disorder.orbits import Orbit, orbits_of
+from interlith.structures.disorder.orbits import Orbit, cage_orbits, orbits_of
 from interlith.structures.disorder.supercells import (
     Counts,
     Question,
@@ -66,6 +66,7 @@ def choose_candidates(
     free: Sequence[str] = FREE,
     keep_axes: bool = False,
     max_error: float = LARGEST_ERROR,
+    anti_site: float | None = None,
 ) -> Candidates:
     """The smallest cell that holds whole, neutral atoms, with every site that could be filled.
 
@@ -73,12 +74,16 @@ def choose_candidates(
     ----------
     structure, charges, target : Structure, mapping, mapping
         The disordered crystal, formal charges, and the composition to come near to.
-    free, keep_axes, max_atoms, max_error
+    free, keep_axes, max_atoms, max_error, anti_site
         As in :func:`interlith.structures.disorder.ordering.order`.
     """
     base = structure if keep_axes else primitive_base(structure)
     orbits = orbits_of(base)
-    question = Question(orbits, dict(target), dict(charges), tuple(free))
+    share = None
+    if anti_site is not None:
+        cage, _, halogen = cage_orbits(base, orbits)
+        share = cage, halogen, "S", anti_site
+    question = Question(orbits, dict(target), dict(charges), tuple(free), share)
     counts = choose_counts(question, max_atoms, TOLERANCE, max_error)
     matrix = choose_supercell(structure.lattice.matrix, base.lattice.matrix, counts.size)
     of_site = {site: index for index, orbit in enumerate(orbits) for site in orbit.sites}

@@ -145,8 +145,9 @@ def check_oxidation_states(
     missing = sorted(set(elements) - set(given))
     if missing:
         raise InputError(
-            f"no oxidation state for {', '.join(missing)}; give one for each of "
-            f"{', '.join(sorted(set(elements)))}, such as {{'Li': 1, 'O': -2}}"
+            f"no oxidation state for {', '.join(missing)}, and none that makes the composition "
+            f"neutral could be guessed; name those of elements with mixed states, such as --state "
+            f"{missing[-1]}=2.5 (oxidation_states={{'{missing[-1]}': 2.5}} in Python)"
         )
     wrong = [e for e in elements if not np.isfinite(given[e])]
     if wrong:
@@ -264,6 +265,20 @@ def set_anti_sites(structure: Structure, fraction: float) -> Structure:
     if not 0 <= fraction <= 1:
         raise InputError(f"anti_site={fraction} was given; it is a fraction between 0 and 1")
     orbits = orbits_of(structure)
+    cage, other, halogen = cage_orbits(structure, orbits)
+    return exchange(
+        structure, "S", halogen, fraction, sites=(orbits[cage].sites[0], orbits[other].sites[0])
+    )
+
+
+def cage_orbits(structure: Structure, orbits: Sequence[Orbit]) -> tuple[int, int, str]:
+    """Orbits of the cage centres and of the other free anions of an argyrodite, and its halogen.
+
+    Raises
+    ------
+    InputError
+        If the structure is no such argyrodite.
+    """
     held = sorted({e for orbit in orbits for e in orbit.occupants})
     halogens = [e for e in held if e in HALOGENS]
     if "S" not in held or "Li" not in held or len(halogens) != 1:
@@ -284,9 +299,7 @@ def set_anti_sites(structure: Structure, fraction: float) -> Structure:
     lithium = [s for orbit in orbits if "Li" in orbit.occupants for s in orbit.sites]
     reach = {i: structure.distance_matrix[orbits[i].sites[0], lithium].min() for i in loose}
     cage, other = sorted(loose, key=lambda i: (round(float(reach[i]), 3), i))
-    return exchange(
-        structure, "S", halogens[0], fraction, sites=(orbits[cage].sites[0], orbits[other].sites[0])
-    )
+    return cage, other, halogens[0]
 
 
 def _orbit_with(orbits: Sequence[Orbit], site: int) -> int:

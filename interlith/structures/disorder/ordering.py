@@ -18,7 +18,7 @@ caller's own energy if there is one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -119,6 +119,8 @@ class Ordering:
     misplaced : float
         Most atoms too many or few of an element on one of its orbits, over all atoms; elements
         that move freely between orbits do not count.
+    anti_site : float or None
+        Fraction of an argyrodite's cage centres with halogen, where one was asked for.
     supercell : (3, 3) nested tuples
         New lattice vectors (rows) in terms of the given ones; thirds and halves if the given cell
         was not primitive.
@@ -134,6 +136,7 @@ class Ordering:
     n_duplicates: int
     supercell: tuple[tuple[float, ...], ...]
     seed: int
+    anti_site: float | None = None
 
     @property
     def best(self) -> OrderedCell:
@@ -210,7 +213,8 @@ def order(
         structure = set_anti_sites(structure, anti_site)
     target = read_formula(formula).get_el_amt_dict() if formula else _amounts(structure)
     if structure.is_ordered:
-        return _as_it_is(structure, charges, target, max_atoms, seed, energy)
+        whole = _as_it_is(structure, charges, target, max_atoms, seed, energy)
+        return replace(whole, anti_site=anti_site)
     chosen = choose_candidates(
         structure,
         charges,
@@ -219,6 +223,7 @@ def order(
         free=free,
         keep_axes=keep_axes,
         max_error=max_error,
+        anti_site=anti_site,
     )
     wanted = count if energy is None else max(count, candidates or 4 * count)
     cells, found, method = _search(chosen, charges, free, wanted, effort, seed)
@@ -234,6 +239,7 @@ def order(
         n_duplicates=found.n_duplicates + len(found.arrangements) - len(cells),
         supercell=tuple(tuple(round(float(x), 6) + 0.0 for x in row) for row in change),
         seed=seed,
+        anti_site=None if anti_site is None else round(chosen.counts.share, 12),
     )
 
 
@@ -385,8 +391,6 @@ def _ranked(
     energy: EnergyFunction | None,
     relax: RelaxFunction | None,
 ) -> tuple[OrderedCell, ...]:
-    from dataclasses import replace
-
     def own(cell: OrderedCell) -> float:
         return cell.energy_ev_per_atom or 0.0
 

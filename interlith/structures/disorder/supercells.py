@@ -25,6 +25,8 @@ WORTH_MORE_ATOMS = 0.9
 NEUTRAL = 1e-2
 """Charge of a whole cell (e) below which it is neutral; average states are not exact numbers."""
 MISPLACED_WEIGHT = 0.4
+SHARE_WEIGHT = 0.1
+"""What a share that was asked for by itself counts against an atomic fraction."""
 REACHED = 2e-3
 """Atomic fraction within which a disordered structure has the composition asked."""
 LARGEST_SEARCH_ATOMS = 2000
@@ -52,6 +54,9 @@ class Counts:
     reachable : bool
         Whether the occupancies as stated add up to the composition asked; where they do not,
         only the composition counts.
+    share, share_off : float
+        Share of an element on an orbit where one was asked for by itself (`Question.share`), and
+        how far it is from what was asked.
     """
 
     size: int
@@ -59,6 +64,8 @@ class Counts:
     composition_error: float
     misplaced: float
     reachable: bool = True
+    share: float = 0.0
+    share_off: float = 0.0
 
     @property
     def total(self) -> dict[str, int]:
@@ -76,20 +83,24 @@ class Counts:
 
     @property
     def error(self) -> float:
-        """The larger of the two, misplaced atoms counting less; see ``reachable``."""
-        if not self.reachable:
-            return self.composition_error
-        return max(self.composition_error, MISPLACED_WEIGHT * self.misplaced)
+        """The largest of the three, misplaced atoms counting less; see ``reachable``."""
+        errors = [self.composition_error, SHARE_WEIGHT * self.share_off]
+        return max(*errors, MISPLACED_WEIGHT * self.misplaced if self.reachable else 0.0)
 
 
 @dataclass(frozen=True)
 class Question:
-    """What the integer program is asked: orbits of the base cell, target and charges."""
+    """What the integer program is asked: orbits of the base cell, target and charges.
+
+    ``share`` names an orbit, two elements and the fraction that the first is to have of their atoms
+    there, where that was asked for by itself, as anti-sites are. It weighs in the choice of a size.
+    """
 
     orbits: tuple[Orbit, ...]
     target: dict[str, float]
     charges: dict[str, float]
     free: tuple[str, ...]
+    share: tuple[int, str, str, float] | None = None
 
 
 def choose_counts(question: Question, max_atoms: int, tolerance: float, max_error: float) -> Counts:
@@ -267,7 +278,14 @@ def _as_counts(
             off = max(off, abs(value - wanted))
     error = composition_error(question.target, total)
     reachable = composition_error(question.target, _asked(question)) < REACHED
-    return Counts(size, tuple(by_orbit), error, float(off) / sum(total.values()), reachable)
+    share = share_off = 0.0
+    if question.share is not None:
+        place, one, other, fraction = question.share
+        own, rest = (by_orbit[place].get(e, 0) for e in (one, other))
+        share = own / max(own + rest, 1)
+        share_off = abs(share - fraction)
+    misplaced = float(off) / sum(total.values())
+    return Counts(size, tuple(by_orbit), error, misplaced, reachable, share, share_off)
 
 
 def choose_supercell(given: FloatArray, base: FloatArray, size: int) -> FloatArray:

@@ -64,6 +64,7 @@ class Content:
 @dataclass(frozen=True)
 class _Atom:
     label: str
+    kind: str
     element: str
     xyz: FloatArray
     occupancy: float
@@ -102,7 +103,10 @@ def parse_cif(text: str, name: str) -> Content:
     structure = _assemble(atoms, orbits, cell, name)
     require_formula(items, structure, name)
     require_declared_group(items, structure, rotations, translations, name)
-    return Content(structure, oxidation_states_of(items, structure))
+    amounts: dict[str, float] = {}
+    for atom, orbit in zip(atoms, orbits, strict=True):
+        amounts[atom.kind] = amounts.get(atom.kind, 0.0) + atom.occupancy * len(orbit)
+    return Content(structure, oxidation_states_of(items, structure, amounts))
 
 
 def _cell(items: Items, name: str) -> FloatArray:
@@ -177,6 +181,7 @@ def _atoms(items: Items, name: str) -> list[_Atom]:
         atoms.append(
             _Atom(
                 label,
+                symbols[i] if symbols else label,
                 element_of(symbols[i] if symbols else None, label, name),
                 np.array(xyz),
                 occupancy,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,22 +91,41 @@ def require_declared_group(
     )
 
 
-def oxidation_states_of(items: Items, structure: Structure) -> dict[str, float] | None:
-    """Oxidation states that the file gives; None unless one for each element, neutral together."""
+def oxidation_states_of(
+    items: Items, structure: Structure, amounts: Mapping[str, float]
+) -> dict[str, float] | None:
+    """Oxidation states that the file gives; None unless one for each element, neutral together.
+
+    Parameters
+    ----------
+    amounts : mapping
+        Type symbol (``Fe2+``) to atoms in the cell; an element in several states gets their mean.
+    """
     symbols = items.column("_atom_type_symbol")
     texts = items.column("_atom_type_oxidation_number")
-    elements = {element.symbol for element in structure.composition}
     if not symbols or not texts or len(symbols) != len(texts):
         return None
-    states: dict[str, float] = {}
+    stated: dict[str, float] = {}
     for symbol, text in zip(symbols, texts, strict=True):
-        letters = re.match(r"[A-Z][a-z]?", symbol)
-        if letters is None or re.fullmatch(r"[-+]?\d+(\.\d+)?", text) is None:
+        if re.fullmatch(r"[-+]?\d+(\.\d+)?", text) is None:
             return None
-        if states.setdefault(letters[0], float(text)) != float(text):
-            return None  # one element in two states
-    amounts = structure.composition.get_el_amt_dict()
-    if set(states) != elements:
-        return None
-    charge = sum(states[element] * amount for element, amount in amounts.items())
+        if stated.setdefault(symbol, float(text)) != float(text):
+            return None
+    states: dict[str, float] = {}
+    held = structure.composition.get_el_amt_dict()
+    for element in held:
+        own = {s: z for s, z in stated.items() if _letters(s) == element}
+        there = {s: n for s, n in amounts.items() if _letters(s) == element}
+        if len(set(own.values())) == 1:
+            states[element] = next(iter(own.values()))
+        elif there and set(there) <= set(own):
+            states[element] = sum(own[s] * n for s, n in there.items()) / sum(there.values())
+        else:
+            return None  # not stated, or in several states that the sites do not tell apart
+    charge = sum(states[element] * amount for element, amount in held.items())
     return states if math.isclose(charge, 0, abs_tol=0.01 * len(structure)) else None
+
+
+def _letters(symbol: str) -> str:
+    found = re.match(r"[A-Za-z]*", symbol)
+    return found[0].capitalize() if found is not None else ""

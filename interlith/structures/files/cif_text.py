@@ -31,8 +31,13 @@ GROUP_SYMBOLS = (
     "_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_full",
 )  # fmt: skip
 HALL_SYMBOLS = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
+MONOCLINIC = range(3, 16)
 UNKNOWN = ("", "?", ".")
 ISOTOPES = {"D": "H", "T": "H"}
+NO_ATOMS = ("va", "vac", "vacancy", "wat", "water", "du", "dum", "dummy", "x", "xx")
+"""What files call an empty site, a water molecule or a dummy atom."""
+TYPE_SYMBOL = re.compile(r"[A-Za-z]{1,2}[^A-Za-z]*")
+"""An element, with its charge or a number."""
 REGION_TAGS = {
     "region": "_atom_site_interlith_region",
     "interface_distance_angstrom": "_atom_site_interlith_interface_distance_angstrom",
@@ -116,19 +121,28 @@ def number(text: str, what: str, name: str) -> float:
 def element_of(symbol: str | None, label: str, name: str) -> str:
     """Element of an atom from its type symbol (``Fe3+``), or from its label (``Fe1A``).
 
+    A type symbol is an element as a whole, with a charge or a number at most. Labels are freer:
+    ``OW1`` is oxygen.
+
     Raises
     ------
     InputError
-        If there is none, or it is an isotope.
+        If there is none, or it is an isotope, a vacancy, a water molecule or a dummy atom.
     """
     from pymatgen.core import Element
 
-    given = symbol if symbol is not None and symbol not in UNKNOWN else label
-    letters = re.match(r"[A-Za-z]{1,2}", given)
-    tries = []
-    if letters is not None:
-        whole = letters[0].capitalize()
-        tries = [whole, whole[0]]
+    typed = symbol is not None and symbol not in UNKNOWN
+    given = symbol if symbol is not None and typed else label
+    word = re.match(r"[A-Za-z]*", given)
+    letters = word[0].capitalize() if word is not None else ""
+    if letters.lower() in NO_ATOMS:
+        raise InputError(
+            f"{name}: atom {label} ('{given}') is no element: leave out vacancies and dummy atoms "
+            "(what is missing to an occupancy of 1 is empty), and write water as its O and H"
+        )
+    tries = [letters[:2], letters[:1]]
+    if typed:
+        tries = [letters] if TYPE_SYMBOL.fullmatch(given) else []
     for one in tries:
         if one in ISOTOPES:
             raise InputError(
@@ -138,8 +152,8 @@ def element_of(symbol: str | None, label: str, name: str) -> str:
         if one in Element.__members__:
             return one
     raise InputError(
-        f"{name}: atom {label} ('{given}') is no element; name elements in _atom_site_type_symbol, "
-        "and leave out vacancies and dummy atoms"
+        f"{name}: atom {label} ('{given}') is no element; name each by its symbol (Fe, Fe3+; in a "
+        "CIF as _atom_site_type_symbol), and leave out vacancies and dummy atoms"
     )
 
 
@@ -208,18 +222,19 @@ def _of_group(items: Items, cell: FloatArray, name: str) -> tuple[FloatArray, Fl
     symbol, hall = items.text(*GROUP_SYMBOLS), items.text(*HALL_SYMBOLS)
     if number_given is None and symbol is None and hall is None:
         return np.eye(3)[None], np.zeros((1, 3))
-    settings = []
-    for index, group, names, choice, hall_name in _settings():
-        if number_given is not None and group != number_given:
-            continue
-        if hall is not None and _plain(hall) != hall_name:
-            continue
-        if symbol is not None and not _named(symbol, names, choice):
-            continue
-        found: Any = spglib.get_symmetry_from_database(index)
-        rotations = found["rotations"].astype(np.float64)
-        if _metric_error(rotations, cell).max() < METRIC_TOLERANCE:
-            settings.append((rotations, found["translations"]))
+    settings: list[tuple[FloatArray, FloatArray]] = []
+    for loosely in (False, True):
+        for one in _settings() if not settings else ():
+            if number_given is not None and one.group != number_given:
+                continue
+            if hall is not None and _plain(hall) != one.hall:
+                continue
+            if symbol is not None and not one.is_called(symbol, loosely):
+                continue
+            found: Any = spglib.get_symmetry_from_database(one.index)
+            rotations = found["rotations"].astype(np.float64)
+            if _metric_error(rotations, cell).max() < METRIC_TOLERANCE:
+                settings.append((rotations, found["translations"]))
     if len(settings) != 1:
         which = " ".join(str(one) for one in (symbol, number_given, hall) if one is not None)
         why = "is none that fits the cell" if not settings else "has several settings"
@@ -235,24 +250,52 @@ def _plain(symbol: str) -> str:
     return re.sub(r"[\s_'\"]", "", symbol).lower()
 
 
-def _named(symbol: str, names: frozenset[str], choice: str) -> bool:
-    plain, _, wanted = _plain(symbol).partition(":")
-    return plain in names and (not wanted or wanted == choice.lower())
+@dataclass(frozen=True)
+class _Setting:
+    """A setting of a space group: Hall index, number, names, choice and Hall symbol.
+
+    ``names`` are its own. ``loose`` adds the ones that it shares: the short symbol of a monoclinic
+    group means the standard setting (unique axis b, cell choice 1), unless only another one fits.
+    """
+
+    index: int
+    group: int
+    names: frozenset[str]
+    loose: frozenset[str]
+    choice: str
+    hall: str
+
+    def is_called(self, symbol: str, loosely: bool) -> bool:
+        plain, _, wanted = _plain(symbol).partition(":")
+        if wanted and wanted != self.choice.lower():
+            return False
+        return plain in (self.loose if loosely or wanted else self.names)
 
 
 @cache
-def _settings() -> list[tuple[int, int, frozenset[str], str, str]]:
-    """Hall index, group, names, choice and Hall symbol of every setting that spglib knows."""
+def _settings() -> list[_Setting]:
+    """Every setting that spglib knows."""
     import spglib
 
     rows = []
     for index in range(1, 531):
         kind = spglib.get_spacegroup_type(index)
-        if kind is not None:
-            names = {kind.international_short, kind.international_full}
-            names.update(kind.international.split("="))
-            plain = frozenset(_plain(one) for one in names)
-            rows.append((index, kind.number, plain, kind.choice, _plain(kind.hall_symbol)))
+        if kind is None:
+            continue
+        names = [*kind.international.split("="), kind.international_full]
+        loose = {_plain(one) for one in (*names, kind.international_short)}
+        own = loose
+        if kind.number in MONOCLINIC:
+            # P 1 21/n 1 is written P 21/n, too; without its ones it names one setting about b.
+            bare = _plain(" ".join(part for part in names[-1].split() if part != "1"))
+            loose.add(bare)
+            own = {_plain(one) for one in names[1:]} | ({bare} if "b" in kind.choice else set())
+        rows.append(
+            _Setting(
+                index, kind.number, frozenset(own), frozenset(loose), kind.choice,
+                _plain(kind.hall_symbol),
+            )
+        )  # fmt: skip
     return rows
 
 

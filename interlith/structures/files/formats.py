@@ -43,10 +43,12 @@ SUFFIXES: dict[str, Format] = {
 POSCAR_NAMES = ("POSCAR", "CONTCAR")
 LARGEST_FILE_BYTES = 5_000_000
 LONGEST_LINE = 20_000
+CONTROL_BYTES = frozenset(range(32)) - frozenset(b"\t\n\v\f\r")
+"""What no text has, in whatever encoding."""
 
 
 def format_of(path: Path | str, fmt: str | None = None) -> Format:
-    """Format of a file: as named, or from its suffix.
+    """Format of a file: as named, or from its suffix, or else from a name such as ``POSCAR_1``.
 
     Raises
     ------
@@ -61,10 +63,10 @@ def format_of(path: Path | str, fmt: str | None = None) -> Format:
                 found: Format = one
                 return found
         raise InputError(f"the format '{fmt}' is not known; choose one of {known}")
-    if name.upper().startswith(POSCAR_NAMES):
-        return "poscar"
     if Path(name).suffix.lower() in SUFFIXES:
         return SUFFIXES[Path(name).suffix.lower()]
+    if name.upper().startswith(POSCAR_NAMES):
+        return "poscar"
     raise InputError(
         f"the name '{name}' does not say in which format it is; end it in "
         f"{', '.join(SUFFIXES)} or call it POSCAR, or name one of {known}"
@@ -145,8 +147,13 @@ def write_text(path: Path, text: str) -> None:
         ) from error
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, latin: bool = False) -> str:
     """Text of a structure file.
+
+    Parameters
+    ----------
+    latin : bool
+        Take a text that is not UTF-8 as Latin-1 (Windows-1252), as names of authors in a CIF are.
 
     Raises
     ------
@@ -162,7 +169,11 @@ def read_text(path: Path) -> str:
                 f"{path} has {size / 1e6:.0f} MB; structure files of up to "
                 f"{LARGEST_FILE_BYTES / 1e6:.0f} MB are read"
             )
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        if latin and not CONTROL_BYTES.intersection(content):
+            text = _utf8(content) or content.decode("cp1252", errors="replace")
+        else:
+            text = content.decode("utf-8-sig")
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -178,6 +189,13 @@ def read_text(path: Path) -> str:
     if "\0" in text or max(map(len, text.splitlines())) > LONGEST_LINE:
         raise InputError(f"{path} is no text file of lines; give a structure file")
     return text
+
+
+def _utf8(content: bytes) -> str | None:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
 
 
 def read_structure(path: Path | str, fmt: str | None = None) -> Structure:
@@ -197,7 +215,7 @@ def read_structure(path: Path | str, fmt: str | None = None) -> Structure:
     """
     path = Path(path)
     kind = format_of(path, fmt)
-    return parse_content(read_text(path), kind, str(path)).structure
+    return parse_content(read_text(path, latin=kind == "cif"), kind, str(path)).structure
 
 
 def parse_content(text: str, fmt: Format, name: str) -> Content:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from interlith.errors import InputError
 from interlith.structures.checks import require_cell
+from interlith.structures.files.cif_text import ISOTOPES, NO_ATOMS, element_of
 from interlith.structures.files.plain_text import attach_notes, label_notes
 
 if TYPE_CHECKING:
@@ -155,8 +156,8 @@ def _elements(masses: list[str], name: str) -> dict[str, str]:
     for line in masses:
         values, _, comment = line.partition("#")
         words, remark = values.split(), comment.split()
-        if remark and remark[0] in atomic_numbers and atomic_numbers[remark[0]] > 0:
-            elements[words[0]] = remark[0]
+        if remark and (remark[0] in {*atomic_numbers, *ISOTOPES} or remark[0].lower() in NO_ATOMS):
+            elements[words[0]] = element_of(remark[0], f"type {words[0]}", name)
             continue
         off = np.abs(atomic_masses[1:] - float(words[1]))
         if not off.min() < MASS_TOLERANCE:

@@ -107,12 +107,13 @@ def parse_poscar(text: str, name: str) -> Structure:
         scales = [(-scales[0] / volume) ** (1 / 3)]
     factor = np.array(scales if len(scales) == 3 else scales[:1] * 3)
     require_cell(cell * factor, name)
-    kinds = [word.partition("_")[0].partition("/")[0] for word in lines[5]]
-    if not kinds or kinds[0].isdigit():
+    words = [word.partition("_")[0].partition("/")[0] for word in lines[5]]
+    if not words or words[0].isdigit():
         raise InputError(
             f"{name} does not name its elements (POSCAR of VASP 4); add the line of element "
             "symbols above the line of counts"
         )
+    kinds = [element_of(word, word, name) for word in words]
     counts = [int(word) for word in lines[6][: len(kinds)]]
     if min(counts) < 0 or not 0 < sum(counts) <= MOST_ATOMS:
         raise InputError(f"{name} has {sum(counts)} atoms; 1 to {MOST_ATOMS} are read")
@@ -123,8 +124,6 @@ def parse_poscar(text: str, name: str) -> Structure:
     if len(body) < len(symbols):
         raise InputError(f"{name} announces {len(symbols)} atoms and lists {len(body)}")
     places = np.array([[float(word) for word in line[:3]] for line in body])
-    for symbol in kinds:
-        element_of(symbol, symbol, name)
     structure = Structure(
         cell * factor,
         symbols,
@@ -184,7 +183,7 @@ def parse_extxyz(text: str, name: str) -> Structure:
     flags = facts.get("pbc", "T T T").split()
     structure = Structure(
         Lattice(cell, pbc=tuple(flag.lower() in ("t", "true", "1") for flag in flags)),  # type: ignore[arg-type]  # checked by pymatgen
-        [line[kind] for line in body],
+        [element_of(line[kind], str(i), name) for i, line in enumerate(body, 1)],
         [[float(word) for word in line[x : x + 3]] for line in body],
         coords_are_cartesian=True,
     )

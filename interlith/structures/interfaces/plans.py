@@ -277,8 +277,8 @@ def make_surfaces(
         why = "; ".join(f"{reason} ({count})" for reason, count in tally.dropped.items())
         raise InputError(
             f"no slab of {side.material} along {_planes(chosen)} can be used: {why}. Name other "
-            "planes with --miller, raise --max-atoms, or allow cut polyanions with "
-            "--allow-broken-polyanions"
+            "planes (--miller-a, --miller-b; of a layer of a stack MATERIAL:THICKNESS:REGION:H,K,L)"
+            ", raise --max-atoms, or allow cut polyanions with --allow-broken-polyanions"
         )
     return found
 

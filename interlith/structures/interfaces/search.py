@@ -158,7 +158,7 @@ def build_interfaces(
         raise InputError(
             f"each of {tried} interfaces of {a.material} and {b.material} has atoms closer than "
             f"{options.min_distance_ratio:g} covalent-radius sums; check the crystals' own "
-            "distances or lower --min-distance-ratio"
+            "distances, or take other planes with --miller-a and --miller-b"
         )
     _count_rest(tally, len(found))
     return InterfaceSearch(tuple(found), options, tally.considered, dict(tally.dropped))

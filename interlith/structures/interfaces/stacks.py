@@ -16,8 +16,9 @@ layer. Every layer is then fitted to each cell, and the cell goes to where all p
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -133,6 +134,8 @@ class Stack:
 def build_stack(sheets: Sequence[Sheet], options: StackOptions | None = None) -> Stack:
     """Build the best stack of the layers in the order given, from the bottom.
 
+    Layers of one region name are told apart by a number: coating-1, coating-2.
+
     Raises
     ------
     InputError
@@ -142,6 +145,7 @@ def build_stack(sheets: Sequence[Sheet], options: StackOptions | None = None) ->
     options = options or StackOptions()
     if len(sheets) < 2:
         raise InputError(f"a stack of {len(sheets)} layers; give at least two")
+    sheets = _told_apart(sheets)
     tally = Tally()
     choices = [
         _choices(sheet, flipped=index > 0, options=options, tally=tally)
@@ -163,11 +167,26 @@ class _Fit:
     cost: float
 
 
+def _told_apart(sheets: Sequence[Sheet]) -> list[Sheet]:
+    """The sheets with region names that differ."""
+    names = [sheet.side.region for sheet in sheets]
+    taken = {name for name in names if names.count(name) == 1}
+    found = []
+    for sheet in sheets:
+        region, number = sheet.side.region, 0
+        while names.count(sheet.side.region) > 1 and (number == 0 or region in taken):
+            number += 1
+            region = f"{sheet.side.region}-{number}"
+        taken.add(region)
+        found.append(replace(sheet, side=replace(sheet.side, region=region)))
+    return found
+
+
 def _choices(sheet: Sheet, *, flipped: bool, options: StackOptions, tally: Tally) -> list[Surface]:
-    if not sheet.thickness_angstrom > 0:
+    if not 0 < sheet.thickness_angstrom < math.inf:
         raise InputError(
             f"the layer {sheet.side.region} has thickness {sheet.thickness_angstrom:g} Angstrom; "
-            "it must be positive"
+            "it must be positive and finite"
         )
     plain = InterfaceOptions(
         max_miller=options.max_miller,

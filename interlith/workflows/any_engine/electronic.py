@@ -295,11 +295,12 @@ def band_gaps(
 
 
 def _primitive(phase: str, max_atoms: int) -> Structure:
+    from interlith.structures.library import primitive_cell
     from interlith.structures.reading import read_material, require_ordered
 
     material = read_material(phase)
-    require_ordered(material.structure, material.name)
-    cell: Structure = material.structure.get_primitive_structure()
+    require_ordered(material.structure, material.asked)
+    cell = primitive_cell(material.structure)
     if len(cell) > max_atoms:
         raise InputError(
             f"the primitive cell of {phase} has {len(cell)} atoms, more than {max_atoms}; allow "

@@ -66,7 +66,7 @@ def starting_cell(system: SystemSettings, seed: int = 0) -> Atoms:
         )
         structure = ordering.best.structure
     if system.kind == "slab":
-        require_ordered(structure, material.name)
+        require_ordered(structure, material.asked)
         faces = terminations(structure, system.miller)
         _check_candidate(system, len(faces), "terminations")
         structure = make_slab(

@@ -223,6 +223,18 @@ def test_a_degree_that_needs_rounding_says_by_how_much() -> None:
     assert found.misplaced == pytest.approx(0.1 / 39)
     along = order(argyrodite(), ARGYRODITE_STATES, keep_axes=True, **options)
     assert along.misplaced == pytest.approx(0.2 / 52)
+    assert (found.anti_site, along.anti_site) == (pytest.approx(1 / 3), 0.25)
+
+
+def test_a_degree_asked_for_weighs_in_the_choice_of_the_cell() -> None:
+    options: dict[str, Any] = {"anti_site": 0.1, "count": 1, "effort": Effort(chains=1, sweeps=5)}
+    small = order(argyrodite(), ARGYRODITE_STATES, max_atoms=60, **options)
+    assert small.anti_site == 0
+    assert small.misplaced == pytest.approx(0.1 / 13)
+    large = order(argyrodite(), ARGYRODITE_STATES, max_atoms=200, **options)
+    assert len(large.best.structure) == 130  # one of ten cage centres, not one of eight
+    assert large.anti_site == pytest.approx(0.1)
+    assert order(argyrodite(), ARGYRODITE_STATES, count=1, effort=SHORT).anti_site is None
 
 
 def test_cubic_garnet_is_ordered_in_its_primitive_cell() -> None:

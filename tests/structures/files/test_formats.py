@@ -202,12 +202,22 @@ def test_poscar_flavours(tmp_path: Path) -> None:
         ("POSCAR", "x\n1\n4 0 0\n0 4 0\n0 0 4\nXx\n1\nDirect\n0 0 0\n", "no element"),
         ("POSCAR", "x\n1\n4 0 0\n0 4 0\n0 0 4\nLi\n1\nDirect\n0 0 nan\n", "no number"),
         ("POSCAR", "x\n1\n4 0 0\n0 4 0\n0 0 nan\nLi\n1\nDirect\n0 0 0\n", "not finite"),
+        ("POSCAR", "x\n1\n4 0 0\n0 4 0\n0 0 4\nVa\n1\nDirect\n0 0 0\n", "leave out vacancies"),
+        ("POSCAR", "x\n1\n4 0 0\n0 4 0\n0 0 4\nD\n1\nDirect\n0 0 0\n", "isotope D"),
         ("POSCAR", "hello\n", "cannot be read"),
         ("a.xyz", "1\nno cell\nLi 0 0 0\n", "Lattice"),
         ("a.xyz", "3\nx\nLi 0 0 0\n", "announces"),
         ("a.xyz", '1\nLattice="4 0 0 0 4 0 0 0 1e9"\nLi 0 0 0\n', "long"),
         ("a.xyz", '1\nLattice="4 0 0 0 4 0 0 4 0"\nLi 0 0 0\n', "volume"),
+        ("a.xyz", '1\nLattice="4 0 0 0 4 0 0 0 4"\nX 0 0 0\n', "dummy atoms"),
+        ("a.xyz", '1\nLattice="4 0 0 0 4 0 0 0 4"\nD 0 0 0\n', "isotope D"),
+        ("a.xyz", '1\nLattice="4 0 0 0 4 0 0 0 4"\nQq 0 0 0\n', "no element"),
         ("a.lmp", "x\n\n1 atoms\n", "no box"),
+        (
+            "a.lmp",
+            "x\n0 4 xlo xhi\n0 4 ylo yhi\n0 4 zlo zhi\nMasses\n\n1 2.014 # D\n\nAtoms\n\n1 1 0 0 0",
+            "isotope D",
+        ),
         ("a.lmp", "x\n0 4 xlo xhi\n0 4 ylo yhi\n0 4 zlo zhi\n", "no atoms"),
         ("a.lmp", "x\n0 4 xlo xhi\n0 4 ylo yhi\n0 4 zlo zhi\nMasses\n\n1 7.9\n", "mass"),
         (
@@ -230,6 +240,14 @@ def test_broken_files_are_told_what_is_wrong(
     (tmp_path / file).write_text(text)
     with pytest.raises(InputError, match=words):
         read_structure(tmp_path / file)
+
+
+def test_a_suffix_says_more_than_the_name(tmp_path: Path) -> None:
+    structure = build(load_phase("LiCl"))
+    for name in ("POSCAR_LiCl.cif", "CONTCAR relaxed.cif"):
+        assert write_structure(structure, tmp_path / name).read_text().startswith("data_")
+        assert read_structure(tmp_path / name).composition == structure.composition
+    assert formats.format_of("POSCAR_2") == formats.format_of("CONTCAR.relaxed") == "poscar"
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

@@ -47,6 +47,9 @@ def test_a_periodic_stack_has_one_more_joint_and_no_vacuum() -> None:
     heights = stack.structure.cart_coords[:, 2]
     room = stack.structure.lattice.matrix[2, 2] - (heights.max() - heights.min())
     assert room == pytest.approx(stack.joints[-1].gap, abs=1e-6)
+    names = ["anode", "coating-1", "electrolyte", "coating-2"]
+    assert list(dict.fromkeys(Regions.of(stack.structure).names)) == names
+    assert [layer.name for layer in stack.layers] == names
 
 
 def test_two_builds_are_identical() -> None:
@@ -58,5 +61,9 @@ def test_bad_stacks_are_refused_in_words() -> None:
         build_stack(THREE[:1])
     with pytest.raises(InputError, match="must be positive"):
         build_stack([THREE[0], sheet("coating", "LiF", -3)])
+    with pytest.raises(InputError, match="positive and finite"):
+        build_stack([sheet("anode", "Li", float("inf")), THREE[1]])
+    with pytest.raises(InputError, match="of a layer of a stack"):
+        build_stack(THREE, StackOptions(max_atoms=2))
     with pytest.raises(InputError, match="loosen"):
         build_stack(THREE, StackOptions(max_atoms=20))

@@ -72,7 +72,7 @@ class LayerEnergies(Record):
     """One layer: its surface energy in the strained cell and what its strain costs.
 
     ``cohesion_j_m2`` is twice the surface energy: what it takes to split the layer itself along
-    this plane (the mean of its two faces).
+    this plane (the mean of its two faces). What is None has a ``reason``.
     """
 
     region: str
@@ -82,10 +82,14 @@ class LayerEnergies(Record):
     strain_energy_ev_per_atom: float | None
     strain_energy_j_m2: float | None
     thickness_angstrom: float
+    reason: str | None = None
 
 
 class Weakest(Record):
-    """What lets go first: the least work among the joints and the layers' own cohesion."""
+    """What lets go first: the least work among the joints and the layers' own cohesion.
+
+    The ``note`` names joints and layers that have no number, and may be weaker.
+    """
 
     where: str
     work_j_m2: float
@@ -196,21 +200,22 @@ def contact_angle(work_j_m2: float, liquid_surface_energy_j_m2: float) -> Contac
 
 def weakest(joints: Sequence[Joint], layers: Sequence[LayerEnergies]) -> Weakest | None:
     """The place with the least work; None where no joint has an answer."""
-    works = [
-        (one.work_of_adhesion_j_m2, f"between {one.lower} and {one.upper}")
+    parted = [
+        (one.work_of_adhesion_j_m2 if one.status == "ok" else None,
+         f"between {one.lower} and {one.upper}")
         for one in joints
-        if one.work_of_adhesion_j_m2 is not None
-    ]
-    if not works:
+    ]  # fmt: skip
+    split = [(one.cohesion_j_m2, f"within {one.region} ({one.material})") for one in layers]
+    if all(work is None for work, _ in parted):
         return None
-    works += [
-        (one.cohesion_j_m2, f"within {one.region} ({one.material})")
-        for one in layers
-        if one.cohesion_j_m2 is not None
-    ]
-    ranked = sorted(works)
-    return Weakest(
+    ranked = sorted((work, where) for work, where in (*parted, *split) if work is not None)
+    unknown = [where for work, where in (*parted, *split) if work is None]
+    known = Weakest(
         where=ranked[0][1],
         work_j_m2=ranked[0][0],
         next_j_m2=ranked[1][0] if len(ranked) > 1 else None,
     )
+    if not unknown:
+        return known
+    note = f"{known.note}; no number, and maybe weaker: {', '.join(unknown)}"
+    return known.model_copy(update={"note": note})

@@ -10,6 +10,12 @@ equilibrium, whatever the barrier between, the crossings per time and area are t
 between the two cores that conducts as a resistor would: a free diffusivity D and density c give
 c D / (2 margin) one way, and m H / D as the mean stay in a region of thickness H.
 
+Frames show an atom only now and then. What it does in between is missed, so that the edge of a core
+acts as if it lay 0.5826 of the root mean square step farther: the shift of a barrier that a random
+walk is compared with at intervals only [Broadie1997]_. Cores therefore begin that much nearer to
+the plane than the margin, each by the step of its own region. The step is the diffusive one, from
+the growth of the mean squared displacement while it comes to half the margin: rattling adds none.
+
 A passage from core to core takes time, and one that began before the run or ends after it is not
 seen. A passage of length d fits into a run of length T in T - d out of T places, so each one seen
 counts T / (T - d) times. Before its first core an atom belongs to that one: in equilibrium the core
@@ -47,6 +53,11 @@ IntArray = npt.NDArray[np.int64]
 MARGIN_ANGSTROM = 1.5
 """Two cores are twice this apart: about one jump of Li."""
 LEAST_CORE_ANGSTROM = 0.5
+OVERSHOOT = 0.5826
+"""Shift of a border that is looked at once per frame, in root mean square steps [Broadie1997]_."""
+LONGEST_LAG = 128
+MOST_SHIFT = 0.5
+"""Largest shift, in margins."""
 GROUPS = 10
 """Blocks of time whose counts are compared."""
 LEAST_EVENTS = 5
@@ -114,6 +125,8 @@ class Crossings:
         Of the cell, parallel to the planes.
     step_angstrom : float
         Root mean square displacement across, from one frame to the next.
+    shift_angstrom : (n_layers,)
+        By how much the core of each layer begins nearer to its planes than the margin.
     stretch : float
         Length of the mean cell along the normal over that in which layers are counted.
     """
@@ -129,6 +142,7 @@ class Crossings:
     time_ps: float
     area_angstrom2: float
     step_angstrom: float
+    shift_angstrom: FloatArray
     stretch: float
 
     def rates(self, plane: int) -> tuple[Rate, Rate]:
@@ -192,12 +206,15 @@ def count_crossings(
     _check_margin(ordered, edges, margin_angstrom)
     n, normal = len(ordered), _normal(paths)
     tally = _Tally(n, paths)
-    moved = 0.0
-    for atom in range(paths.n_mobile):
-        path = normal @ np.asarray(paths.mobile[atom], dtype=np.float64)
-        moved += float(np.mean(np.diff(path) ** 2))
-        height = path + normal @ paths.start[atom] - edges[0]
-        tally.add(atom, *_place(height, edges - edges[0], period, margin_angstrom))
+    bottoms = edges - edges[0]
+    moved, lags = 0.0, _lags(paths.n_frames)
+    steps = np.zeros((2, len(lags), n))
+    for height in _heights(paths, normal, edges[0]):
+        moved += float(np.mean(np.diff(height) ** 2))
+        steps += _squared_steps(height, lags, bottoms, period)
+    shift = _shift(steps, lags, margin_angstrom)
+    for atom, height in enumerate(_heights(paths, normal, edges[0])):
+        tally.add(atom, *_place(height, bottoms, period, margin_angstrom - shift))
     return Crossings(
         layers=ordered,
         margin_angstrom=margin_angstrom,
@@ -210,8 +227,46 @@ def count_crossings(
         time_ps=paths.n_frames * paths.time_step_fs / 1000,
         area_angstrom2=float(np.linalg.norm(np.cross(paths.mean_cell[0], paths.mean_cell[1]))),
         step_angstrom=math.sqrt(moved / max(paths.n_mobile, 1)),
+        shift_angstrom=shift,
         stretch=abs(float(normal @ paths.mean_cell[2])) / period,
     )
+
+
+def _heights(paths: Paths, normal: FloatArray, lowest: float) -> Iterator[FloatArray]:
+    """(n_frames,) of each mobile atom, above the lowest edge."""
+    for atom in range(paths.n_mobile):
+        path = normal @ np.asarray(paths.mobile[atom], dtype=np.float64)
+        yield path + normal @ paths.start[atom] - lowest
+
+
+def _lags(n_frames: int) -> IntArray:
+    """Lags in frames, each twice the one before, up to a tenth of the run."""
+    longest = max(2, min(LONGEST_LAG, n_frames // 10))
+    return 2 ** np.arange(int(math.log2(longest)) + 1)
+
+
+def _squared_steps(
+    height: FloatArray, lags: IntArray, edges: FloatArray, period: float
+) -> FloatArray:
+    """Sums of squared steps of each lag, and their number, by layer at the start, (2, lags, n)."""
+    n = len(edges) - 1
+    layer = _layer(height, edges, period)[0] % n
+    sums = np.zeros((2, len(lags), n))
+    for row, lag in enumerate(lags):
+        starts, squared = layer[:-lag], (height[lag:] - height[:-lag]) ** 2
+        sums[:, row] = [np.bincount(starts, w, n) for w in (squared, np.ones(len(squared)))]
+    return sums
+
+
+def _shift(steps: FloatArray, lags: IntArray, margin: float) -> FloatArray:
+    """Shift of each layer's core by its diffusive step, at most half the margin."""
+    mean = steps[0] / np.maximum(steps[1], 1)
+    short = mean[:-1] < (margin / 2) ** 2
+    row = np.maximum(short.sum(axis=0) - 1, 0)  # the longest lag with steps of half a margin
+    layers = np.arange(mean.shape[1])
+    growth = (mean[row + 1, layers] - mean[row, layers]) / lags[row]
+    diffusive = np.clip(np.minimum(mean[0], growth), 0.0, None)
+    return np.asarray(np.minimum(OVERSHOOT * np.sqrt(diffusive), MOST_SHIFT * margin))
 
 
 class _Tally:
@@ -354,14 +409,22 @@ def _normal(paths: Paths) -> FloatArray:
 
 
 def _place(
-    height: FloatArray, edges: FloatArray, period: float, margin: float
+    height: FloatArray, edges: FloatArray, period: float, margins: FloatArray
 ) -> tuple[IntArray, npt.NDArray[np.bool_]]:
     """Layer of each frame, counted on through the images of the cell, and whether in its core."""
+    layer, index, within = _layer(height, edges, period)
+    margin = margins[index]
+    return layer, (within - edges[index] >= margin) & (edges[index + 1] - within >= margin)
+
+
+def _layer(
+    height: FloatArray, edges: FloatArray, period: float
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Layer of each frame counted on through images, the same in the cell, and the height there."""
     image = np.floor(height / period)
     within = np.clip(height - image * period, 0.0, np.nextafter(period, 0))
     index = np.searchsorted(edges, within, side="right") - 1
-    core = (within - edges[index] >= margin) & (edges[index + 1] - within >= margin)
-    return (image * (len(edges) - 1) + index).astype(np.int64), core
+    return (image * (len(edges) - 1) + index).astype(np.int64), index, within
 
 
 def _passes(layer: IntArray, n: int) -> Iterator[tuple[int, int, int]]:

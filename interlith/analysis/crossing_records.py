@@ -7,7 +7,7 @@ from interlith.records import Record, Status
 
 RULE = (
     "an atom belongs to the region whose core it visited last; the core leaves out the margin "
-    "beside every plane"
+    "beside every plane, less what atoms go beyond it between frames"
 )
 
 
@@ -89,11 +89,19 @@ class PlaneCrossing(Record):
 
 
 class CrossingRun(Record):
-    """Transport across the interfaces of one run, at its temperature."""
+    """Transport across the interfaces of one run, at its temperature.
+
+    Attributes
+    ----------
+    shift_angstrom : tuple of float
+        By how much the core of each region begins nearer to its planes than the margin, for what
+        is missed between frames: resistances and stays are then those of the margin itself.
+    """
 
     temperature_k: float
     charge_e: float
     margin_angstrom: float
+    shift_angstrom: tuple[float, ...] = ()
     rule: str = RULE
     time_ps: float
     discarded_ps: float

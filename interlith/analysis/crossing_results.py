@@ -114,6 +114,7 @@ def crossing_run(
         temperature_k=temperature_k,
         charge_e=charge_e,
         margin_angstrom=margin_angstrom,
+        shift_angstrom=tuple(round(float(one), 4) for one in counted.shift_angstrom),
         time_ps=counted.time_ps,
         discarded_ps=discarded_ps,
         regions=regions,

@@ -8,6 +8,7 @@ uncorrelated jumps would have, and its ratio with the tracer diffusivity is the 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -167,10 +168,19 @@ def _closest(sites: FloatArray, paths: Paths) -> float:
 
 
 def _minimum_image(apart: FloatArray, paths: Paths) -> FloatArray:
+    """Shortest of the 27 images about the rounded one, which in a skew cell need not be it."""
     fractional = apart @ np.linalg.inv(paths.mean_cell)
     fractional -= np.where(paths.periodic, np.round(fractional), 0.0)
-    image: FloatArray = fractional @ paths.mean_cell
-    return image
+    best: FloatArray = fractional @ paths.mean_cell
+    least = np.einsum("...i,...i", best, best)
+    for steps in itertools.product((-1, 0, 1), repeat=3):
+        if not any(steps) or np.any(np.array(steps)[~np.array(paths.periodic)]):
+            continue
+        image = (fractional + steps) @ paths.mean_cell
+        length = np.einsum("...i,...i", image, image)
+        nearer = length < least * (1 - 1e-12)
+        best[nearer], least = image[nearer], np.where(nearer, length, least)
+    return best
 
 
 def _assign(paths: Paths, sites: FloatArray, radius: float) -> SiteArray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from interlith.analysis.growth import GrowthFit, LithiumConsumed, RateArrhenius
 from interlith.analysis.products import Comparison
 from interlith.analysis.reactive_limit import ReactionLimit
@@ -85,6 +87,8 @@ class TimeSeries(Record):
     ----------
     intact : tuple of float
         Share of the polyanion centres with all their ligands; empty where there are none.
+    intact_of : dict
+        The same of each region that has any; empty in records written before it was kept.
     species, bonds, lithium_around : dict
         Number of centres by ligands; number of bonds by elements; mean number of Li around atoms
         of each other element.
@@ -95,7 +99,7 @@ class TimeSeries(Record):
     metal_lithium : tuple of float
         Li atoms bonded to nothing but Li.
     converted_nm : tuple of float
-        Electrolyte broken per interface: broken centres over those in a layer of that thickness.
+        Broken per interface: each region's share of broken centres times its thickness, added up.
     interphase_nm : tuple of float
         Per interface, the cell's length less intact electrolyte and Li metal, counted by atoms; it
         begins with the atoms of the metal that touch the electrolyte. Empty without Li metal.
@@ -112,6 +116,7 @@ class TimeSeries(Record):
     metal_lithium: tuple[float, ...]
     converted_nm: tuple[float, ...]
     interphase_nm: tuple[float, ...] = ()
+    intact_of: dict[str, tuple[float, ...]] = Field(default_factory=dict)
 
 
 class EdgePoint(Record):

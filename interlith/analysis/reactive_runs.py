@@ -68,8 +68,8 @@ class Start:
         Of each atom.
     metal_region : str or None
         The one that is Li metal.
-    slab_angstrom : float
-        Thickness of the region with polyanions, contacts midway.
+    slabs_angstrom : dict of float
+        Thickness of each region with polyanions, contacts midway.
     equilibrated_ps : float
         Time in contact before the first frame.
     metal_angstrom : float or None
@@ -80,7 +80,7 @@ class Start:
     centres: Centres
     depths: Depths
     metal_region: str | None
-    slab_angstrom: float
+    slabs_angstrom: dict[str, float]
     formula_units: float
     relaxed_energy_ev: float
     equilibrated_ps: float
@@ -131,9 +131,7 @@ def start_of(
             "`interlith reactivity` or `interlith build interface --format extxyz`"
         )
     depths = centre_depths(positions, cell, regions, centres)
-    counted = [depths.region.count(name) for name in thickness_angstrom]
-    names = list(thickness_angstrom)
-    slab = thickness_angstrom[names[int(np.argmax(counted))]] if any(counted) else np.nan
+    slabs = {name: thickness_angstrom[name] for name in dict.fromkeys(depths.region)}
     metal = None
     if metal_region is not None:
         metal = thickness_angstrom[metal_region] / max(list(regions).count(metal_region), 1)
@@ -143,7 +141,7 @@ def start_of(
         centres=centres,
         depths=depths,
         metal_region=metal_region,
-        slab_angstrom=slab,
+        slabs_angstrom=slabs,
         formula_units=formula_units,
         relaxed_energy_ev=relaxed_energy_ev,
         equilibrated_ps=equilibrated_ps,
@@ -169,8 +167,7 @@ def observe(path: Path | str, start: Start, predicted: Sequence[Amount] = ()) ->
     n = good + 1
     whole, stripped = _flags(counts, start.centres, trajectory.time_step_fs)
     released = _released(energies, kelvin, start, len(trajectory.symbols))
-    intact = whole.mean(axis=1) if whole.shape[1] else np.zeros((len(whole), 0))
-    left = start.slab_angstrom * intact if whole.shape[1] else np.full(len(whole), np.nan)
+    left = _left(whole, start) if whole.shape[1] else np.full(len(whole), np.nan)
     blocks = int(np.clip(counts.times_ps[good] / EDGE_BLOCK_PS, 1, MOST_EDGE_BLOCKS))
     edges = (
         edge_points(
@@ -218,6 +215,19 @@ def _flags(counts: Counts, centres: Centres, step_fs: float) -> tuple[BoolArray,
     return whole, settled(counts.ligands == 0, window)
 
 
+def _intact_of(whole: BoolArray, start: Start) -> dict[str, FloatArray]:
+    """Share of intact centres, (f,), of each region that has centres."""
+    regions = np.array(start.depths.region)
+    return {name: whole[:, regions == name].mean(axis=1) for name in start.slabs_angstrom}
+
+
+def _left(whole: BoolArray, start: Start) -> FloatArray:
+    """(f,) Thickness that is intact, Angstrom, all regions with centres together."""
+    shares = _intact_of(whole, start)
+    rows = [thick * shares[name] for name, thick in start.slabs_angstrom.items()]
+    return np.asarray(np.sum(rows, axis=0))
+
+
 def _released(energies: FloatArray, kelvin: FloatArray, start: Start, n_atoms: int) -> FloatArray:
     """Energy per formula unit that the relaxed start had more, heat of vibration put back."""
     heat = 1.5 * n_atoms * BOLTZMANN_EV_PER_K * _smooth(kelvin)
@@ -236,7 +246,8 @@ def _series(
     thin = np.unique(np.linspace(0, len(counts.times_ps) - 1, MOST_POINTS).round().astype(int))
     intact = whole.mean(axis=1) if whole.shape[1] else np.zeros(0)
     contacts = 2.0 if np.isfinite(start.depths.depth).any() else 1.0
-    converted = (1.0 - intact) * start.slab_angstrom / 10.0 / contacts
+    left = _left(whole, start) if len(intact) else np.zeros(0)
+    converted = (sum(start.slabs_angstrom.values()) - left) / 10.0 / contacts
     listed = max(counts.species, key=lambda name: counts.species[name].sum(), default="")
     species = {
         name: values
@@ -256,18 +267,21 @@ def _series(
         length_angstrom=_picked(_smooth(counts.lengths), thin, 3),
         metal_lithium=_picked(_smooth(counts.metal), thin, 2),
         converted_nm=_picked(converted, thin) if len(intact) else (),
-        interphase_nm=_interphase(counts, start, intact, thin),
+        interphase_nm=_interphase(counts, start, left, thin),
+        intact_of={n: _picked(v, thin) for n, v in _intact_of(whole, start).items()}
+        if len(intact)
+        else {},
     )
 
 
 def _interphase(
-    counts: Counts, start: Start, intact: FloatArray, thin: IntArray
+    counts: Counts, start: Start, intact_angstrom: FloatArray, thin: IntArray
 ) -> tuple[float, ...]:
     """Length of the cell less intact electrolyte and metal, per interface."""
-    if start.metal_angstrom is None or not len(intact):
+    if start.metal_angstrom is None or not len(intact_angstrom):
         return ()
     metal = _smooth(counts.metal) * start.metal_angstrom
-    left = _smooth(counts.lengths) - intact * start.slab_angstrom - metal
+    left = _smooth(counts.lengths) - intact_angstrom - metal
     return _picked(left / 20.0, thin)
 
 

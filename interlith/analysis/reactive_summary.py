@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from interlith.analysis.environments.bonds import LIGANDS
 from interlith.analysis.growth import (
     GrowthFit,
     LithiumConsumed,
@@ -16,16 +17,16 @@ from interlith.analysis.growth import (
     lithium_consumed,
     rate_arrhenius,
 )
-from interlith.analysis.reactive_counts import FloatArray
+from interlith.analysis.reactive_counts import ION, FloatArray
 from interlith.analysis.reactive_limit import ReactionLimit
-from interlith.analysis.reactive_records import CellFacts, ReactiveRun
+from interlith.analysis.reactive_records import CellFacts, ReactiveRun, TimeSeries
 
 REACTED = 0.05
 """Share of broken polyanions, averaged over runs, from which something has reacted."""
 REACTED_EV_PER_FORMULA = 0.5
 """Where there are no polyanions: energy released by then, above what settling gives."""
 REACTED_PER_AREA = 0.02
-"""Li atoms per Angstrom2 of contact that left the metal, where there are no polyanions."""
+"""Li atoms, or bonds of anions, per Angstrom2 of contact that changed, without polyanions."""
 MET = 0.25
 """Share of intact polyanions below which the two fronts are taken to have met."""
 SOUND = ("finished", "interrupted")
@@ -85,17 +86,55 @@ def outcome(runs: Sequence[ReactiveRun], cell: CellFacts) -> tuple[str, str]:
         broken = 1.0 - float(np.mean(ends))
         said = f"{100 * broken:.0f} % of the polyanions and shells are broken at the end"
         return ("reacted" if broken > REACTED else "no_reaction"), said
-    lost = _mean([_metal_lost(run) for run in runs])
-    per_area = (lost or 0.0) / (2 * cell.area_angstrom2)
     released = _mean([_last(run.series.energy_released_ev_per_formula)
                       - _early(run.series.energy_released_ev_per_formula)
                       for run in runs if run.series is not None])  # fmt: skip
-    moved = per_area > REACTED_PER_AREA and (released or 0.0) > REACTED_EV_PER_FORMULA
+    gave = (released or 0.0) > REACTED_EV_PER_FORMULA
+    energy = f"{released or 0.0:+.2f} eV per formula unit were released after the start"
+    if not cell.lithium_metal_atoms:
+        return _by_contacts([run.series for run in runs if run.series is not None],
+                            2 * cell.area_angstrom2, gave, energy)  # fmt: skip
+    lost = _mean([_metal_lost(run) for run in runs])
+    per_area = (lost or 0.0) / (2 * cell.area_angstrom2)
     said = (
         f"no polyanions to count; per Angstrom2 of contact {max(per_area, 0.0):.3f} Li left the "
-        f"metal, and {released or 0.0:+.2f} eV per formula unit were released after the start"
+        f"metal, and {energy}"
     )
-    return ("reacted" if moved else "no_reaction"), said
+    return ("reacted" if per_area > REACTED_PER_AREA and gave else "no_reaction"), said
+
+
+def _by_contacts(
+    series: Sequence[TimeSeries], area_angstrom2: float, gave: bool, energy: str
+) -> tuple[str, str]:
+    """With neither polyanions nor Li metal: bonds of anions with anything but Li, and the energy.
+
+    One without the other is no answer: energy alone may come from what is not counted, bonds alone
+    from a contact that settles.
+    """
+    changed = [one for one in (_bonds_changed(single) for single in series) if one is not None]
+    per_area = float(np.mean(changed)) / area_angstrom2 if changed else 0.0
+    bonds = (
+        f"{per_area:.3f} bonds of anions (Li left out) changed per Angstrom2 of contact"
+        if changed
+        else "there are no bonds but those of Li"
+    )
+    said = f"no polyanions and no Li metal to count; {bonds}, and {energy}"
+    if gave == (per_area > REACTED_PER_AREA):
+        return ("reacted" if gave else "no_reaction"), said
+    return "no_answer", f"{said}: one without the other does not tell; look at the last frames"
+
+
+def _bonds_changed(series: TimeSeries) -> float | None:
+    """Bonds of anions gained or lost, whichever is more; None where there never were any."""
+    known = [
+        values
+        for name, values in series.bonds.items()
+        if any(part in LIGANDS for part in name.split("-")) and ION not in name.split("-")
+    ]
+    steps = [_last(values) - _early(values) for values in known]
+    if not steps:
+        return None
+    return max(sum(step for step in steps if step > 0), -sum(step for step in steps if step < 0))
 
 
 def _arrhenius(
@@ -157,6 +196,8 @@ def _thickness(run: ReactiveRun) -> _Growth | None:
     what = "interphase" if len(grown) else "depth of broken polyanions"
     thick = grown if len(grown) else np.array(series.converted_nm)
     low = (metal < LEAST_LITHIUM * _early(series.metal_lithium)) & bool(len(grown))
+    if series.intact_of:  # fronts meet in one region, whatever is left of another
+        intact = np.min([np.array(one) for one in series.intact_of.values()], axis=0)
     ends = np.flatnonzero((intact < MET) | low)
     end = int(ends[0]) if len(ends) else len(times)
     return _Growth(

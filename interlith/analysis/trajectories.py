@@ -255,9 +255,10 @@ def open_trajectory(
     symbols : sequence of str, optional
         Elements of the LAMMPS atom types 1, 2, ..., where the dump has no ``element`` column.
     wrapped : bool, optional
-        Whether atoms come back on the other side of the cell. By default False for H5MD and
-        LAMMPS dumps with ``xu yu zu`` or ``ix iy iz``, else True, which does no harm to
-        unwrapped positions as long as no atom crosses half a cell between two frames.
+        Whether atoms come back on the other side of the cell. By default False for H5MD that
+        interlith wrote or that counts images, and for LAMMPS dumps with ``xu yu zu`` or
+        ``ix iy iz``; else True, which does no harm to unwrapped positions as long as no atom
+        crosses half a cell between two frames.
 
     Returns
     -------

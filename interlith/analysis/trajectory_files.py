@@ -93,12 +93,8 @@ def _h5md(path: Path, _: Sequence[str] | None) -> Source:
 
     with H5mdReader(path) as file:
         n_frames, symbols, periodic = file.n_frames, file.symbols, file.pbc
-        time_step = file.time_step_fs
-        apart = np.diff(file.steps()) if n_frames > 2 else np.zeros(1)
-    if np.any(apart != apart[0]):
-        raise InputError(
-            f"the frames of {path.name} are not evenly spaced; write them at a fixed interval"
-        )
+        time_step, wrapped = file.time_step_fs, not file.unwrapped
+        _check_even(file.steps(), path)
 
     def frames(chosen: range, size: int) -> Iterator[Block]:
         with H5mdReader(path) as file:
@@ -109,7 +105,18 @@ def _h5md(path: Path, _: Sequence[str] | None) -> Source:
                     file.cells(part.start, part.stop, part.step),
                 )
 
-    return Source(symbols, n_frames, periodic, False, time_step, frames)
+    return Source(symbols, n_frames, periodic, wrapped, time_step, frames)
+
+
+def _check_even(steps: npt.NDArray[np.int64], path: Path) -> None:
+    apart = np.diff(steps)
+    if np.any(apart != apart[:1]):
+        odd = int(np.argmax(apart != apart[0]))
+        raise InputError(
+            f"the frames of {path.name} are not evenly spaced: {apart[0]} steps at first, "
+            f"{apart[odd]} after frame {odd}; write them at a fixed interval, or give the even "
+            "parts one by one"
+        )
 
 
 # ASE
@@ -277,14 +284,17 @@ def _lammps(path: Path, symbols: Sequence[str] | None) -> Source:
             "the dump, or give the elements of types 1, 2, ... (symbols)"
         )
     unwrapped = "xu" in columns or "xsu" in columns or "ix" in columns
-    n_frames = sum(1 for _ in _lammps_frames(path, parse=False))
+    steps = np.array([frame.step for frame in _lammps_frames(path, parse=False)], dtype=np.int64)
+    kept = _without_doubles(steps, path)
+    _check_even(steps[kept], path)
 
     def every() -> Iterator[Frame]:
-        return (frame.positions() for frame in _lammps_frames(path))
+        frames = enumerate(_lammps_frames(path))
+        return (frame.positions() for number, frame in frames if kept[number])
 
     return Source(
         names,
-        n_frames,
+        int(kept.sum()),
         first.periodic,
         not unwrapped,
         None,
@@ -292,12 +302,53 @@ def _lammps(path: Path, symbols: Sequence[str] | None) -> Source:
     )
 
 
+SAME_ANGSTROM = 0.05
+"""A frame written twice by a restart has its atoms this close together."""
+
+
+def _without_doubles(steps: npt.NDArray[np.int64], path: Path) -> npt.NDArray[np.bool_]:
+    """(n_frames,) False for frames that a restart wrote anew: the later ones go on.
+
+    Raises
+    ------
+    InputError
+        If a step comes again with other atoms: then it was counted anew, and nothing says how the
+        parts follow each other.
+    """
+    kept, again = np.ones(len(steps), dtype=bool), np.flatnonzero(np.diff(steps) <= 0) + 1
+    if not len(again) or np.all(steps == steps[0]):  # a converter that counts no steps
+        return kept
+    pairs = {}
+    for frame in map(int, again):
+        before = np.flatnonzero(kept[:frame] & (steps[:frame] >= steps[frame]))
+        if steps[before[0]] != steps[frame]:
+            raise InputError(_counted_anew(path, int(steps[frame])))
+        pairs[int(before[0])] = frame
+        kept[before] = False
+    wanted = {*pairs, *pairs.values()}
+    places = {n: one.positions() for n, one in enumerate(_lammps_frames(path)) if n in wanted}
+    for first, second in pairs.items():
+        (old, cell), (new, _) = places[first], places[second]
+        apart = (new - old) @ np.linalg.inv(cell)
+        if np.abs((apart - np.round(apart)) @ cell).max() > SAME_ANGSTROM:
+            raise InputError(_counted_anew(path, int(steps[second])))
+    return kept
+
+
+def _counted_anew(path: Path, step: int) -> str:
+    return (
+        f"{path.name} goes back to step {step}, and not to a frame that it has already: its steps "
+        "were counted anew; give each part as a file of its own"
+    )
+
+
 class _Dump:
-    """One frame of a dump: columns, rows sorted by atom, cell and its origin."""
+    """One frame of a dump: columns, rows sorted by atom, cell and its origin, its step."""
 
     def __init__(self, columns: list[str], table: Any, cell: FloatArray, origin: FloatArray):
         self.columns, self.cell, self.origin = columns, cell, origin
         self.periodic: tuple[bool, bool, bool] = ALWAYS
+        self.step = 0
         order = table[:, columns.index("id")].astype(int).argsort() if "id" in columns else ...
         self.table = table[order]
 
@@ -326,7 +377,7 @@ def _lammps_frames(path: Path, parse: bool = True) -> Iterator[_Dump]:
         while line := file.readline():
             if not line.startswith("ITEM: TIMESTEP"):
                 continue
-            file.readline()
+            step = int(float(file.readline()))
             file.readline()
             count = int(file.readline())
             flags = file.readline().split()[3:]
@@ -336,14 +387,13 @@ def _lammps_frames(path: Path, parse: bool = True) -> Iterator[_Dump]:
             if not rows or not rows[-1].endswith("\n"):
                 return  # cut off in the middle of a frame
             table = np.array([row.split() for row in rows]) if parse else np.empty((0, 0))
-            cell, origin = _lammps_cell(bounds)
-            if parse:
-                dump = _Dump(columns, table, cell, origin)
-                a, b, c = (flag == "pp" for flag in flags[-3:]) if len(flags) >= 3 else ALWAYS
-                dump.periodic = (a, b, c)
-                yield dump
-            else:
-                yield _Dump([], np.empty((0, 0)), cell, origin)
+            general = flags[:2] == ["abc", "origin"]
+            cell, origin = (bounds[:, :3], bounds[:, 3]) if general else _lammps_cell(bounds)
+            dump = _Dump(columns if parse else [], table, cell, origin)
+            dump.step = step
+            a, b, c = (flag == "pp" for flag in flags[-3:]) if len(flags) >= 3 else ALWAYS
+            dump.periodic = (a, b, c)
+            yield dump
 
 
 def _lammps_cell(bounds: FloatArray) -> Frame:

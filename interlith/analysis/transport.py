@@ -106,7 +106,7 @@ def analyse(
     Raises
     ------
     InputError
-        If a temperature, charge or length is impossible.
+        If a temperature, charge or length is impossible, or a time to leave out is negative.
 
     Notes
     -----
@@ -115,6 +115,8 @@ def analyse(
     of the cell is made, see :func:`finite_size_correction_cm2_s`.
     """
     _check(temperature_k, charge_e, jump_length_angstrom, first_lag_fs)
+    if equilibration_fs is not None and not 0 <= equilibration_fs < math.inf:
+        raise InputError(f"{equilibration_fs:g} fs to leave out at the start; give 0 or more")
     notes = [_size_note(paths)]
     skip = equilibration_fs
     skip = equilibration_frames(paths, notes) if skip is None else skip / paths.time_step_fs

@@ -17,6 +17,7 @@ from interlith.cli.common import (
     progress_bar,
     table,
     typed,
+    write_json,
 )
 from interlith.errors import FailureError, InputError
 from interlith.formatting import format_value, two_digits
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 PotentialOption = Annotated[
     str, typer.Option("--potential", "--engine", "-p", help="Potential by name.")
 ]
+RECORD_FILE = "analysis.json"
 MobileOption = Annotated[str, typer.Option(help="Element that moves.")]
 
 
@@ -108,8 +110,12 @@ def diffusion(
     temperatures: Annotated[str, typer.Option(help="Temperatures, K.")] = "500,600,700,800",
     time_ps: Annotated[float, typer.Option(help="Length of each run, ps.")] = 50.0,
     equilibration_ps: Annotated[
-        float, typer.Option("--equilibration-ps", help="Left out at the start of each, ps.")
-    ] = 5.0,
+        float | None,
+        typer.Option(
+            "--equilibration-ps",
+            help="Left out at the start of each, ps (default: 5, or half of a run below 10).",
+        ),
+    ] = None,
     timestep: Annotated[float, typer.Option(help="Time step, fs.")] = 2.0,
     frame_every: Annotated[int, typer.Option(help="Steps between frames.")] = 25,
     seeds: Annotated[int, typer.Option(help="Runs at each temperature.")] = 1,
@@ -141,7 +147,7 @@ def diffusion(
             potential=potential_name,
             temperatures_k=numbers(temperatures, "--temperatures"),
             time_ps=time_ps,
-            equilibration_ps=equilibration_ps,
+            **({} if equilibration_ps is None else {"equilibration_ps": equilibration_ps}),
             timestep_fs=timestep,
             frame_every=frame_every,
             seeds=seeds,
@@ -153,7 +159,8 @@ def diffusion(
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{first['loc'][0]} {first['input']!r}: {first['msg']}") from error
+        where = f"{first['loc'][0]} {first['input']!r}: " if first["loc"] else ""
+        raise InputError(f"{where}{first['msg']}") from error
     folder = out or Path(f"{Path(material).stem}-diffusion")
     with progress_bar(f"diffusion in {material}", sys.stderr.isatty()) as progress:
         record = run_ladder(material, settings, folder, workers=workers, progress=progress)
@@ -201,8 +208,17 @@ def analyze(
         float | None,
         typer.Option(help="With --crossings, a region of this width about each interface, A."),
     ] = None,
+    wrapped: Annotated[
+        bool | None,
+        typer.Option(
+            "--wrapped/--unwrapped",
+            help="Whether atoms come back on the other side of the cell (default: as the file "
+            "tells).",
+        ),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for figures and the record.")
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for figures and the record (analysis.json)."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -221,7 +237,10 @@ def analyze(
         depth_edges_angstrom=() if depth_bins is None else numbers(depth_bins, "--depth-bins"),
         crossing_margin_angstrom=crossings,
         interphase_angstrom=interphase,
+        wrapped=wrapped,
     )
+    if out is not None:
+        write_json(record.to_json(), out / RECORD_FILE)
     _finish(record, out, as_json)
 
 

@@ -124,8 +124,8 @@ def adhesion(
     as_json: JsonOption = False,
 ) -> None:
     """Work of adhesion, interface and strain energy, wetting, and which joint lets go first."""
-    from interlith.workflows.adhesion import AdhesionSettings
     from interlith.workflows.adhesion import adhesion as run
+    from interlith.workflows.adhesion_settings import AdhesionSettings
 
     settings = AdhesionSettings(
         relax_ions=not rigid,
@@ -175,6 +175,7 @@ def _adhesion_lines(data: dict[str, Any]) -> list[Any]:
             format_value(one["surface_energy_j_m2"], None, "J/m2"),
             format_value(one["cohesion_j_m2"], None, "J/m2"),
             format_value(one["strain_energy_j_m2"], None, "J/m2"),
+            one["reason"] or "",
         ]
         for one in data["layers"]
     ]
@@ -182,7 +183,7 @@ def _adhesion_lines(data: dict[str, Any]) -> list[Any]:
         f"{data['formula']}, {data['area_angstrom2']:.1f} A2, {data['potential']['name']}, "
         f"{data['calculations']} calculations",
         table("Joints", ("joint", "work of adhesion", "unrelaxed", "interface energy", ""), joints),
-        table("Layers", ("layer", "surface energy", "cohesion", "strain energy"), layers),
+        table("Layers", ("layer", "surface energy", "cohesion", "strain energy", ""), layers),
     ]
     if data["weakest"] is not None:
         lines.append(

@@ -36,6 +36,8 @@ class H5mdReader:
         Time from one frame to the next; None with fewer than two frames and nothing stated.
     regions : tuple of str or None
         Label of each atom.
+    unwrapped : bool
+        Whether atoms that leave the cell keep going: in interlith's own files, and with images.
     parameters : dict
         What made the trajectory (settings, potential, provenance), if interlith wrote it.
 
@@ -154,6 +156,11 @@ class H5mdReader:
         region = self._particles.get("region")
         self.regions = None if region is None else tuple(map(_text, region[:]))
         self.observables = tuple(self._file.get("observables", ()))
+        creator = self._file.get("h5md/creator")
+        name = None if creator is None else creator.attrs.get("name")
+        self.unwrapped = "image" in self._particles or (
+            name is not None and _text(name) == "interlith"
+        )
         own = self._file.get("parameters/interlith")
         self.parameters = {} if own is None else {k: json.loads(v) for k, v in own.attrs.items()}
 

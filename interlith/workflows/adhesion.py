@@ -41,6 +41,12 @@ from interlith.structures.interfaces.search import build_interfaces
 from interlith.structures.interfaces.stacks import Sheet, StackOptions, build_stack
 from interlith.structures.reading import read_material
 from interlith.structures.surfaces.surface_cell import surface_cell
+from interlith.workflows.adhesion_settings import (
+    VACUUM_ANGSTROM,
+    AdhesionSettings,
+    Counted,
+    positive,
+)
 from interlith.workflows.structures import side, two_sides
 
 if TYPE_CHECKING:
@@ -52,72 +58,23 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-VACUUM_ANGSTROM = 15.0
 OPENED_ANGSTROM = 2.0
 """A gap that widens by more on relaxing has come apart."""
+MOST_ANGSTROM, MOST_STRAIN = 200.0, 0.2
+"""Of a layer; what the builder of interfaces takes."""
 UPSIDE_DOWN = np.diag([1.0, -1.0, -1.0])
 ALONG_NORMAL = (0, 0, 1, 0, 0, 0)
 
 
-@dataclass(frozen=True)
-class AdhesionSettings:
-    """How hard parts are relaxed, and what else is wanted.
-
-    Attributes
-    ----------
-    relax_ions : bool
-        False leaves all atoms where they are: work of cleavage.
-    registry_spacing_angstrom : float or None
-        Grid of lateral shifts for the rigid energy surface; None leaves it out.
-    liquid_surface_energy_j_m2 : float or None
-        Of the liquid that wets, for the contact angle.
-    """
-
-    relax_ions: bool = True
-    fmax_ev_per_angstrom: float = 0.03
-    max_steps: int = 200
-    vacuum_angstrom: float = VACUUM_ANGSTROM
-    registry_spacing_angstrom: float | None = None
-    liquid_surface_energy_j_m2: float | None = None
-
-
 @dataclass(frozen=True, eq=False)
 class Parted:
-    """One interface pulled apart; energies in eV."""
+    """One interface pulled apart; energies in eV. No work without a relaxed start and end."""
 
     rigid_work_j_m2: float
     work_j_m2: float | None
     reason: str | None
     opened_angstrom: float
     joined: Atoms
-
-
-class _Engine:
-    """Energies and relaxations with one calculator, counted."""
-
-    def __init__(self, engine: Potential, settings: AdhesionSettings) -> None:
-        self.calculator, self.settings, self.count = engine.calculator(), settings, 0
-
-    def energy(self, atoms: Atoms) -> float:
-        """Energy as it stands, eV."""
-        working = atoms.copy()
-        working.calc = self.calculator
-        self.count += 1
-        return float(working.get_potential_energy())
-
-    def relaxed(self, atoms: Atoms) -> tuple[Atoms, float, bool]:
-        """Ions relaxed at fixed cell; (atoms, energy in eV, converged)."""
-        if not self.settings.relax_ions:
-            return atoms, self.energy(atoms), True
-        done, record = relax(
-            atoms,
-            self.calculator,
-            fmax_ev_per_angstrom=self.settings.fmax_ev_per_angstrom,
-            max_steps=self.settings.max_steps,
-            cell=False,
-        )
-        self.count += record.steps + 1
-        return done, record.energy_ev_per_atom * len(done), record.converged
 
 
 def part(
@@ -141,11 +98,11 @@ def part(
         If a part is empty, or the cell has no room for the surfaces.
     """
     return _part(
-        whole, np.asarray(below, dtype=bool), _Engine(engine, settings or AdhesionSettings())
+        whole, np.asarray(below, dtype=bool), Counted(engine, settings or AdhesionSettings())
     )
 
 
-def _part(whole: Atoms, below: BoolArray, engine: _Engine) -> Parted:
+def _part(whole: Atoms, below: BoolArray, engine: Counted) -> Parted:
     if below.shape != (len(whole),) or below.all() or not below.any():
         raise InputError("an interface parts atoms below from atoms above; one side has none")
     cell = _with_room(whole, engine.settings.vacuum_angstrom)
@@ -163,12 +120,9 @@ def _part(whole: Atoms, below: BoolArray, engine: _Engine) -> Parted:
     if opened > OPENED_ANGSTROM:
         reason = f"it came apart by {opened:.1f} Angstrom on relaxing"
     elif not settled:
-        reason = (
-            f"not relaxed to {engine.settings.fmax_ev_per_angstrom:g} eV/Angstrom in "
-            f"{engine.settings.max_steps} steps"
-        )
+        reason = engine.unsettled
     work = work_of_adhesion(apart, energy, area)
-    return Parted(rigid, None if opened > OPENED_ANGSTROM else work, reason, opened, joined)
+    return Parted(rigid, work if reason is None else None, reason, opened, joined)
 
 
 def separation_curve(
@@ -180,7 +134,7 @@ def separation_curve(
     """
     lower = np.asarray(below, dtype=bool)
     settings = AdhesionSettings(vacuum_angstrom=VACUUM_ANGSTROM + max(distances_angstrom))
-    counted, cell = _Engine(engine, settings), _with_room(whole, settings.vacuum_angstrom)
+    counted, cell = Counted(engine, settings), _with_room(whole, settings.vacuum_angstrom)
     apart = counted.energy(cell[lower]) + counted.energy(cell[~lower])
     left = []
     for distance in distances_angstrom:
@@ -194,12 +148,12 @@ def registry_surface(
     whole: Atoms, below: npt.ArrayLike, engine: Potential, shifts_angstrom: npt.ArrayLike
 ) -> FloatArray:
     """Rigid energy, J/m2 above the lowest, with the upper part moved by lateral shifts (n, 2)."""
-    return _registry(whole, np.asarray(below, dtype=bool), _Engine(engine, AdhesionSettings()),
+    return _registry(whole, np.asarray(below, dtype=bool), Counted(engine, AdhesionSettings()),
                      np.asarray(shifts_angstrom, dtype=np.float64))  # fmt: skip
 
 
 def _registry(
-    whole: Atoms, below: BoolArray, engine: _Engine, shifts_angstrom: FloatArray
+    whole: Atoms, below: BoolArray, engine: Counted, shifts_angstrom: FloatArray
 ) -> FloatArray:
     energies = []
     for shift in shifts_angstrom:
@@ -286,12 +240,17 @@ def adhesion(
     Raises
     ------
     InputError
-        If fewer than two materials are named, one is not known, or nothing can be built.
+        If fewer than two materials are named, one is not known, a limit is none, or nothing can be
+        built.
     """
     begin = time.monotonic()
     chosen = settings or AdhesionSettings()
     if len(materials) < 2:
         raise InputError(f"{len(materials)} material makes no interface; name two or more")
+    positive("a thickness of {} Angstrom", thickness_angstrom, MOST_ANGSTROM)
+    positive("a largest strain of {}", max_strain, MOST_STRAIN)
+    if max_atoms < 2:
+        raise InputError(f"a budget of {max_atoms} atoms; an interface takes two and more")
     planes = list(millers) if millers is not None else [None] * len(materials)
     if len(planes) != len(materials):
         raise InputError(f"{len(planes)} planes for {len(materials)} materials; give one each")
@@ -300,7 +259,7 @@ def adhesion(
     engine.check_elements(sorted({e.symbol for one in found for e in one.elements}))
     built, bulks = _build(materials, planes, thickness_angstrom, max_atoms, max_strain)
     atoms = built.structure.to_ase_atoms(msonable=False)
-    counted = _Engine(engine, chosen)
+    counted = Counted(engine, chosen)
     owner = np.repeat(np.arange(len(built.layers)), [len(one.symbols) for one in built.layers])
     layers = tuple(
         _layer(layer, bulk, atoms[owner == i], counted)
@@ -346,7 +305,7 @@ def _joint(
     below: BoolArray,
     lower: LayerEnergies,
     upper: LayerEnergies,
-    engine: _Engine,
+    engine: Counted,
     height: float,
 ) -> Joint:
     parted = _part(atoms, below, engine)
@@ -367,37 +326,37 @@ def _joint(
     )
 
 
-def _layer(layer: Layer, bulk: Structure, atoms: Atoms, engine: _Engine) -> LayerEnergies:
-    """Surface and strain energy of one layer; None where its composition is not the bulk's."""
-    common: dict[str, Any] = {
-        "region": layer.name,
-        "material": layer.material,
-        "thickness_angstrom": layer.thickness,
-    }
+def _layer(layer: Layer, bulk: Structure, atoms: Atoms, engine: Counted) -> LayerEnergies:
+    """Surface and strain energy of one layer; None with a reason where there is none.
+
+    That is where its composition is not the bulk's, or a relaxation did not settle.
+    """
     alone = _with_room(atoms, engine.settings.vacuum_angstrom)
-    per_atom = _bulk_energies(layer, bulk, engine) if layer.slab.stoichiometric else None
-    if per_atom is None:
-        return LayerEnergies(
-            **common,
-            surface_energy_j_m2=None,
-            cohesion_j_m2=None,
-            strain_energy_ev_per_atom=None,
-            strain_energy_j_m2=None,
-        )
-    free, strained = per_atom
-    energy, area = engine.relaxed(alone)[1], _area(alone)
-    face = surface_energy(energy, strained * len(alone), area)
+    per_atom: tuple[float, float] | str = "the slab does not have the composition of its crystal"
+    if layer.slab.stoichiometric:
+        per_atom = _bulk_energies(layer, bulk, engine)
+    known: dict[str, Any] = dict.fromkeys(
+        ("surface_energy_j_m2", "cohesion_j_m2", "strain_energy_ev_per_atom", "strain_energy_j_m2")
+    )
+    if isinstance(per_atom, str):
+        known["reason"] = per_atom
+    else:
+        free, strained = per_atom
+        (_, energy, settled), area = engine.relaxed(alone), _area(alone)
+        known["strain_energy_ev_per_atom"] = strained - free
+        known["strain_energy_j_m2"] = (strained - free) * len(alone) / area * J_PER_M2
+        if settled:
+            face = surface_energy(energy, strained * len(alone), area)
+            known |= {"surface_energy_j_m2": face, "cohesion_j_m2": 2 * face}
+        else:
+            known["reason"] = f"the slab is {engine.unsettled}"
     return LayerEnergies(
-        **common,
-        surface_energy_j_m2=face,
-        cohesion_j_m2=2 * face,
-        strain_energy_ev_per_atom=strained - free,
-        strain_energy_j_m2=(strained - free) * len(alone) / area * J_PER_M2,
+        region=layer.name, material=layer.material, thickness_angstrom=layer.thickness, **known
     )
 
 
-def _bulk_energies(layer: Layer, bulk: Structure, engine: _Engine) -> tuple[float, float] | None:
-    """Energy per atom of the free crystal, and strained in the plane as the layer is.
+def _bulk_energies(layer: Layer, bulk: Structure, engine: Counted) -> tuple[float, float] | str:
+    """Energy per atom of the free crystal, and strained in the plane as the layer is; or why not.
 
     The free one is relaxed with its cell; the strained one keeps the layer's plane and relaxes
     along the normal.
@@ -420,13 +379,17 @@ def _bulk_energies(layer: Layer, bulk: Structure, engine: _Engine) -> tuple[floa
             fmax_ev_per_angstrom=engine.settings.fmax_ev_per_angstrom,
             max_steps=engine.settings.max_steps,
         )
-    except FailureError:
-        return None
+    except FailureError as error:
+        return str(error)
     bent.calc = engine.calculator
     target: Any = FrechetCellFilter(bent, mask=ALONG_NORMAL)
     optimizer = BFGS(target, logfile=None, maxstep=0.1)
-    optimizer.run(fmax=engine.settings.fmax_ev_per_angstrom, steps=engine.settings.max_steps)
+    settled = optimizer.run(
+        fmax=engine.settings.fmax_ev_per_angstrom, steps=engine.settings.max_steps
+    )
     engine.count += record.steps + optimizer.nsteps + 2
+    if not record.converged or not settled:
+        return f"its {'strained' if record.converged else 'free'} crystal is {engine.unsettled}"
     return record.energy_ev_per_atom, float(bent.get_potential_energy()) / len(bent)
 
 
@@ -437,7 +400,7 @@ def _record(
     layers: tuple[LayerEnergies, ...],
     built: Any,
     owner: npt.NDArray[np.int64],
-    engine: _Engine,
+    engine: Counted,
     used: Potential,
     begin: float,
 ) -> AdhesionRecord:
@@ -448,7 +411,8 @@ def _record(
     if settings.liquid_surface_energy_j_m2 is not None and work is not None:
         angle = contact_angle(work, settings.liquid_surface_energy_j_m2)
     if settings.registry_spacing_angstrom is not None and len(layers) == 2:
-        registry = _registry_of(atoms, owner == 0, built, engine)
+        spacing = settings.registry_spacing_angstrom
+        registry = _registry_of(atoms, owner == 0, built, engine, spacing)
     heights = [energy for _, _, energy in registry]
     sound = any(one.status == "ok" for one in joints)
     return AdhesionRecord(
@@ -471,12 +435,12 @@ def _record(
 
 
 def _registry_of(
-    atoms: Atoms, below: BoolArray, built: Any, engine: _Engine
+    atoms: Atoms, below: BoolArray, built: Any, engine: Counted, spacing_angstrom: float
 ) -> tuple[tuple[float, float, float], ...]:
     lower, upper = built.layers
     cell = atoms.cell.array[:2, :2]
     distinct = shift_cell(lower.supercell, upper.supercell, cell)
-    shifts = shift_grid(distinct, engine.settings.registry_spacing_angstrom or 0.5) @ distinct
+    shifts = shift_grid(distinct, spacing_angstrom) @ distinct
     values = _registry(_with_room(atoms, engine.settings.vacuum_angstrom), below, engine, shifts)
     return tuple(
         (float(x), float(y), float(value)) for (x, y), value in zip(shifts, values, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ def analyze_files(
     depth_edges_angstrom: Sequence[float] = (),
     crossing_margin_angstrom: float | None = None,
     interphase_angstrom: float | None = None,
+    wrapped: bool | None = None,
 ) -> DiffusionRecord:
     """Analyse one trajectory for each temperature.
 
@@ -47,13 +49,17 @@ def analyze_files(
         Count crossings between regions too: how deep an atom must come into one to have crossed.
     interphase_angstrom : float, optional
         For crossings, a region of this width about each interface plane.
+    wrapped : bool, optional
+        Whether atoms come back on the other side of the cell; by default as the file tells.
 
     Raises
     ------
     InputError
-        If a file cannot be read, holds no mobile ion or has no time step, or the files are of
-        different compositions.
+        If a file cannot be read, holds no mobile ion or has no time step, a setting is not finite
+        or positive, the equilibration leaves nothing of a run, or the files are of different
+        compositions.
     """
+    _check(equilibration_ps, depth_edges_angstrom, crossing_margin_angstrom, interphase_angstrom)
     begin = time.monotonic()
     analyses: list[TransportAnalysis] = []
     formulas: set[str] = set()
@@ -65,7 +71,8 @@ def analyze_files(
             "an interphase is a region for counting crossings; give --crossings MARGIN too"
         )
     for path, temperature in zip(paths, temperatures_k, strict=True):
-        source = open_trajectory(path, time_step_fs=time_step_fs, symbols=symbols)
+        source = open_trajectory(path, time_step_fs=time_step_fs, symbols=symbols, wrapped=wrapped)
+        _check_length(equilibration_ps, source)
         formulas.add(_formula(source.symbols))
         analyses.append(_analysed(source, path, temperature, mobile, charge_e, equilibration_ps))
         if wanted or crossing_margin_angstrom is not None:
@@ -88,6 +95,41 @@ def analyze_files(
         crossings=across,
         provenance=provenance(None, time.monotonic() - begin),
     )
+
+
+def _check(
+    equilibration_ps: float | None,
+    depth_edges_angstrom: Sequence[float],
+    crossing_margin_angstrom: float | None,
+    interphase_angstrom: float | None,
+) -> None:
+    """Refuse what is not finite or negative before a file is read."""
+    if equilibration_ps is not None and not 0 <= equilibration_ps < math.inf:
+        raise InputError(
+            f"an equilibration of {equilibration_ps:g} ps (--equilibration-ps); give 0 or more, or "
+            "leave it out to have it found"
+        )
+    if not all(0 <= edge < math.inf for edge in depth_edges_angstrom):
+        edges = ",".join(f"{edge:g}" for edge in depth_edges_angstrom)
+        raise InputError(
+            f"edges {edges} of distance bins (--depth-bins); each is a finite distance in "
+            "Angstrom, 0 or more"
+        )
+    for words, value in (
+        ("a margin (--crossings)", crossing_margin_angstrom),
+        ("an interphase (--interphase)", interphase_angstrom),
+    ):
+        if value is not None and not 0 < value < math.inf:
+            raise InputError(f"{words} of {value:g} Angstrom; give a finite one above 0")
+
+
+def _check_length(equilibration_ps: float | None, source: Trajectory) -> None:
+    length = source.n_frames * source.time_step_fs / 1000
+    if equilibration_ps is not None and equilibration_ps >= length:
+        raise InputError(
+            f"an equilibration of {equilibration_ps:g} ps leaves nothing of {source.path.name}, "
+            f"which is {length:g} ps long; leave out less (--equilibration-ps)"
+        )
 
 
 def _analysed(

@@ -341,7 +341,7 @@ def _analysed(cell: Cell, settings: DiffusionSettings, outcome: MDRecord) -> Tra
         paths,
         outcome.settings.temperature_k,
         charge_e=cell.charge_e,
-        equilibration_fs=min(1000 * settings.equilibration_ps, 500 * outcome.time_ps),
+        equilibration_fs=1000 * settings.equilibration_ps,
         trajectory=TrajectoryIdentity(
             path=file.path, sha256=file.sha256, frames=file.frames, time_step_fs=file.time_step_fs
         ),

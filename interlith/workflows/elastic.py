@@ -3,11 +3,12 @@
 >>> from ase.build import bulk
 >>> record = elastic_tensor(bulk("Cu", cubic=True), potential("emt"))
 >>> record.status, record.calculations < 30, round(record.moduli.bulk_gpa)
-('ok', True, 134)
+('ok', True, 135)
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from interlith.analysis.elasticity import (
     fit_stiffness,
     needed_strains,
     point_group,
+    rotate_stiffness,
 )
 from interlith.analysis.moduli import (
     ElasticRecord,
@@ -33,6 +35,7 @@ from interlith.analysis.moduli import (
     stable,
     suppression_ratio,
     youngs_modulus,
+    zener_ratio,
 )
 from interlith.engines.potentials import Potential, potential
 from interlith.engines.relax import rattle, relax
@@ -53,6 +56,8 @@ FMAX_EV_PER_ANGSTROM = 0.003
 MAX_STEPS = 500
 LOOSE = 10.0
 """Forces this many times the tolerance after all steps are no small matter: no answer."""
+SYMPREC = 1e-3
+MOST_RATTLE_ANGSTROM = 1.0
 DIRECTIONS = ("100", "110", "111")
 AMU_PER_ANGSTROM3_IN_G_CM3 = 1.66053906660
 
@@ -88,7 +93,8 @@ class ElasticSettings:
         Raises
         ------
         InputError
-            If the strain is not between 1e-5 and 0.03, or the symmetry is not known.
+            If the strain is not between 1e-5 and 0.03, the symmetry is not known, or the rattle,
+            the tolerance or the number of steps is none.
         """
         if not 1e-5 <= self.strain <= 0.03:
             raise InputError(
@@ -96,6 +102,16 @@ class ElasticSettings:
             )
         if self.symmetry not in ("crystal", "cubic", "none"):
             raise InputError(f"symmetry '{self.symmetry}' is none of crystal, cubic and none")
+        if not 0 <= self.rattle_angstrom <= MOST_RATTLE_ANGSTROM:
+            raise InputError(
+                f"a rattle of {self.rattle_angstrom:g} Angstrom; give 0 (none) to "
+                f"{MOST_RATTLE_ANGSTROM:g}, such as 0.02"
+            )
+        if not 0 < self.fmax_ev_per_angstrom < math.inf or self.max_steps < 1:
+            raise InputError(
+                f"forces to {self.fmax_ev_per_angstrom:g} eV/Angstrom in {self.max_steps} steps; "
+                "both are positive"
+            )
 
 
 def elastic(
@@ -116,7 +132,7 @@ def elastic(
         double_precision(potential_name),
         settings,
         material=found.name,
-        axes=atoms.cell.array,
+        axes=_axes(atoms, settings or ElasticSettings()),
         **keywords,
     )
 
@@ -127,10 +143,35 @@ def _primitive(atoms: Atoms) -> Atoms:
     from ase import Atoms
 
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.standardize_cell(cell, to_primitive=True, no_idealize=True, symprec=1e-3)
+    found = spglib.standardize_cell(cell, to_primitive=True, no_idealize=True, symprec=SYMPREC)
     if found is None or len(found[2]) >= len(atoms):
         return atoms
     return Atoms(numbers=found[2], cell=found[0], scaled_positions=found[1], pbc=True)
+
+
+def conventional_axes(atoms: Atoms) -> FloatArray:
+    """Rows of the conventional cell in the same Cartesian axes, by spglib, not idealised.
+
+    The cell's own rows where they are those in another order; also where no symmetry is found.
+    """
+    import spglib
+
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    found = spglib.standardize_cell(cell, to_primitive=False, no_idealize=True, symprec=SYMPREC)
+    own: FloatArray = atoms.cell.array
+    if found is None:
+        return own
+    axes = np.asarray(found[0], dtype=np.float64)
+    counts = np.abs(own @ np.linalg.inv(axes))
+    permuted = np.allclose(counts, counts.round(), atol=SYMPREC) and np.all(
+        np.sort(counts.round(), axis=1) == [0, 0, 1]
+    )
+    return own if permuted else axes
+
+
+def _axes(atoms: Atoms, settings: ElasticSettings) -> FloatArray:
+    """Of a cube that is imposed, the cell as it is given stands for one."""
+    return atoms.cell.array if settings.symmetry == "cubic" else conventional_axes(atoms)
 
 
 def elastic_tensor(
@@ -151,7 +192,7 @@ def elastic_tensor(
     engine : Potential
         Any with stress; learned ones should run in double precision.
     axes : (3, 3), optional
-        Rows that the directions [uvw] count; the cell's own if left out.
+        Rows that the directions [uvw] count; those of the conventional cell if left out.
 
     Returns
     -------
@@ -176,6 +217,7 @@ def elastic_tensor(
         raise InputError("an elastic tensor needs a crystal that is periodic in all directions")
     engine.check_elements(atoms.get_chemical_symbols())
     counted = _Counted(engine.calculator())
+    rows = _axes(atoms, chosen) if axes is None else np.asarray(axes, dtype=np.float64)
     start = atoms
     if chosen.rattle_angstrom > 0:
         start = rattle(atoms, amplitude_angstrom=chosen.rattle_angstrom)
@@ -184,7 +226,7 @@ def elastic_tensor(
         start = _relaxed(start, counted, chosen, True, "the crystal", doubts)
     name, turns = _symmetry(start, chosen.symmetry)
     fit = _measure(start, counted, turns, chosen, doubts, progress)
-    return _record(start, fit, name, chosen, engine, counted, doubts, material, begin, axes)
+    return _record(start, fit, name, chosen, engine, counted, doubts, material, begin, rows)
 
 
 def double_precision(name: str) -> Potential:
@@ -234,6 +276,13 @@ def _relaxed(
             doubts.append(
                 f"{what} has forces of {force:.3f} eV/Angstrom after {settings.max_steps} steps"
             )
+        elif cell:
+            stress = float(np.abs(counted.stress_gpa(relaxed)).max())
+            per_atom = stress / GPA_PER_EV_PER_ANGSTROM3 * relaxed.get_volume() / len(relaxed)
+            if per_atom > LOOSE * settings.fmax_ev_per_angstrom:  # as the optimizer weighs it
+                doubts.append(
+                    f"{what} has a stress of {stress:.2g} GPa after {settings.max_steps} steps"
+                )
     return relaxed
 
 
@@ -295,7 +344,7 @@ def _record(
     doubts: list[str],
     material: str,
     begin: float,
-    axes: npt.ArrayLike | None,
+    axes: FloatArray,
 ) -> ElasticRecord:
     formula = atoms.get_chemical_formula(mode="metal", empirical=True)
     density = float(atoms.get_masses().sum() / atoms.get_volume()) * AMU_PER_ANGSTROM3_IN_G_CM3
@@ -305,6 +354,9 @@ def _record(
         reasons.append("the stiffness is not positive definite: not a minimum of this potential")
     else:
         averages = moduli(fit.stiffness_gpa)
+        if settings.symmetry != "cubic":  # which is imposed along x, y and z
+            found = _zener(axes, fit.stiffness_gpa)
+            averages = averages.model_copy(update={"zener_ratio": found})
     mass = float(atoms.get_masses().mean())
     return ElasticRecord(
         material=material or formula,
@@ -319,11 +371,7 @@ def _record(
         independent_constants=fit.n_independent,
         symmetry=symmetry,
         moduli=averages,
-        directional_youngs_gpa=_directions(
-            atoms.cell.array if axes is None else axes, fit.stiffness_gpa
-        )
-        if averages
-        else {},
+        directional_youngs_gpa=_directions(axes, fit.stiffness_gpa) if averages else {},
         density_g_cm3=density,
         debye_temperature_k=debye_temperature_k(
             averages.bulk_gpa, averages.shear_gpa, density, mass
@@ -339,6 +387,14 @@ def _record(
         potential=engine.identity.to_json(),
         provenance=provenance(None, time.monotonic() - begin),
     )
+
+
+def _zener(axes: FloatArray, stiffness: FloatArray) -> float | None:
+    """Zener's ratio in the axes of the cell where they are a cube's, else along x, y and z."""
+    units = axes / np.linalg.norm(axes, axis=1, keepdims=True)
+    if not np.allclose(units @ units.T, np.eye(3), atol=SYMPREC):
+        return zener_ratio(stiffness)
+    return zener_ratio(rotate_stiffness(stiffness, units))
 
 
 def _directions(axes: npt.ArrayLike, stiffness: FloatArray) -> dict[str, float]:

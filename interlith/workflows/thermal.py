@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from interlith.engines.potentials import Potential
 from interlith.engines.relax import relax
 from interlith.errors import FailureError, InputError, MissingDependencyError
 from interlith.provenance import provenance
+from interlith.structures.library import primitive_cell
 from interlith.structures.reading import read_material, require_ordered
 from interlith.workflows.elastic import AMU_PER_ANGSTROM3_IN_G_CM3, double_precision
 
@@ -45,6 +47,7 @@ DISPLACEMENT_ANGSTROM = 0.01
 IMAGINARY_THZ = -0.15
 """Lower frequencies are imaginary modes and no rounding."""
 IMAGINARY_ALLOWED = 0.002
+MOST_STRAIN = 0.2
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,34 @@ class ThermalSettings:
         Raises
         ------
         InputError
-            If there are fewer than five volumes, or temperatures do not reach 300 K.
+            If there are fewer than five volumes, temperatures do not reach 300 K, or a length, a
+            step or a tolerance is not positive and finite.
         """
-        if len(self.strains) < LEAST_VOLUMES or self.temperature_max_k < ROOM_K:
+        if len(self.strains) < LEAST_VOLUMES or not self.temperature_max_k >= ROOM_K:
             raise InputError("take at least five volumes, and temperatures up to 300 K or more")
+        for words, value in (
+            ("a least edge (--min-length) of {} Angstrom", self.min_length_angstrom),
+            ("a mesh of {} Angstrom", self.mesh_length_angstrom),
+            ("temperatures up to {} K", self.temperature_max_k),
+            ("a step of {} K", self.temperature_step_k),
+            ("forces to {} eV/Angstrom", self.fmax_ev_per_angstrom),
+            ("{} relaxation steps", self.max_steps),
+        ):
+            if not 0 < value < math.inf:
+                raise InputError(f"{words.format(f'{value:g}')}; give a finite number above 0")
+        if not all(abs(one) < MOST_STRAIN for one in self.strains):
+            raise InputError(
+                f"strains {self.strains}; each is a finite number between -{MOST_STRAIN:g} and "
+                f"{MOST_STRAIN:g}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
 class _Phonons:
-    """At one volume: energy (eV), free energy and heat capacity of the phonons by temperature."""
+    """At one volume: energy (eV), free energy and heat capacity of the phonons by temperature.
+
+    ``settled`` tells whether the ions came to rest there.
+    """
 
     volume: float
     energy: float
@@ -92,6 +114,7 @@ class _Phonons:
     imaginary: float
     calculations: int
     supercell_atoms: int
+    settled: bool
 
 
 def thermal(
@@ -99,8 +122,8 @@ def thermal(
 ) -> ThermalRecord:
     """As :func:`quasi_harmonic`, of a library phase, a formula or a file."""
     found = read_material(material)
-    require_ordered(found.structure, found.name)
-    cell = found.structure.get_primitive_structure().to_ase_atoms(msonable=False)
+    require_ordered(found.structure, found.asked)
+    cell = primitive_cell(found.structure).to_ase_atoms(msonable=False)
     engine = double_precision(potential_name)
     return quasi_harmonic(cell, engine, settings, material=found.name, **keywords)
 
@@ -123,8 +146,8 @@ def quasi_harmonic(
     Returns
     -------
     ThermalRecord
-        ``no_answer`` where modes are imaginary (in conductors with mobile Li often: the harmonic
-        picture does not hold there) or no minimum is found.
+        ``no_answer`` where a relaxation does not come to rest, modes are imaginary (in conductors
+        with mobile Li often: the harmonic picture does not hold there) or no minimum is found.
 
     Raises
     ------
@@ -155,7 +178,8 @@ def quasi_harmonic(
         phonons.append(_phonons(start, strain, calculator, chosen, temperatures))
         if progress is not None:
             progress(done + 1, len(chosen.strains))
-        if phonons[-1].imaginary > IMAGINARY_ALLOWED and strain <= 0:
+        hopeless = phonons[-1].imaginary > IMAGINARY_ALLOWED and strain <= 0
+        if hopeless or not (record.converged and phonons[-1].settled):
             break  # it will not get better, and each volume costs the same
     calculations = record.steps + 1 + sum(one.calculations for one in phonons)
     common: dict[str, Any] = {
@@ -167,13 +191,28 @@ def quasi_harmonic(
         "calculations": calculations,
         "potential": engine.identity.to_json(),
     }
-    numbers, reason = _numbers(start, phonons, temperatures)
+    numbers: dict[str, Any] = {}
+    reason = _unsettled(record.converged, phonons, chosen)
+    if reason is None:
+        numbers, reason = _numbers(start, phonons, temperatures)
     return ThermalRecord(
         **common,
         **numbers,
         status="ok" if reason is None else "no_answer",
         reason=reason,
         provenance=provenance(None, time.monotonic() - begin),
+    )
+
+
+def _unsettled(converged: bool, phonons: list[_Phonons], settings: ThermalSettings) -> str | None:
+    """Which relaxation ran out of steps, if one did."""
+    if converged and all(one.settled for one in phonons):
+        return None
+    strain = settings.strains[len(phonons) - 1]
+    what = f"the ions at a strain of {strain:+g}" if converged else "the crystal"
+    return (
+        f"{what} did not relax to {settings.fmax_ev_per_angstrom:g} eV/Angstrom in "
+        f"{settings.max_steps} steps, so phonons there mean nothing; take a better start"
     )
 
 
@@ -277,6 +316,7 @@ def _phonons(
         imaginary=float(below @ weights / weights.sum() / frequencies.shape[1]),
         calculations=record.steps + 1 + len(moved),
         supercell_atoms=len(swollen) * int(np.prod(repeats)),
+        settled=record.converged,
     )
 
 

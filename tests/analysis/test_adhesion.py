@@ -82,6 +82,17 @@ def test_the_weakest_place_may_be_a_layer() -> None:
     assert weakest([joint("a", "b", None)], [layer("a", 2.0)]) is None
 
 
+def test_a_place_without_an_answer_is_named_and_not_ranked() -> None:
+    """A joint that did not relax keeps no rank, whatever number it carries."""
+    sound = joint("a", "b", 1.0)
+    loose = joint("b", "c", 0.1).model_copy(update={"status": "no_answer", "reason": "not relaxed"})
+    found = weakest([sound, loose], [])
+    assert found is not None
+    assert found.where == "between a and b"
+    assert "maybe weaker: between b and c" in found.note
+    assert weakest([loose], []) is None
+
+
 def test_bad_input() -> None:
     with pytest.raises(InputError, match="positive"):
         work_of_adhesion(0, -1, 0)

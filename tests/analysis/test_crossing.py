@@ -22,15 +22,15 @@ from interlith.errors import InputError
 
 STEP, FS, HEIGHT, MARGIN = 0.2, 100.0, 10.0, 2.0
 HALVES = (Layer("a", 0.0, HEIGHT), Layer("b", HEIGHT, 2 * HEIGHT))
-OVERSHOOT = 2 * 0.5826 * STEP
-"""Steps of a size overshoot a border: it acts as if it lay 0.5826 of one farther (Siegmund)."""
 
 
-def walkers(seed: int, n_frames: int = 12000, n_atoms: int = 30) -> Paths:
+def walkers(seed: int, n_frames: int = 12000, n_atoms: int = 30, step: float = STEP,
+            rattle: float = 0.0) -> Paths:  # fmt: skip
     """Free diffusion, spread evenly in a cube of 20 Angstrom."""
     rng = np.random.default_rng(seed)
-    steps = rng.normal(scale=STEP, size=(n_frames, n_atoms, 3)).cumsum(axis=0)
+    steps = rng.normal(scale=step, size=(n_frames, n_atoms, 3)).cumsum(axis=0)
     start = rng.random((n_atoms, 3)) * 20
+    steps += rattle * rng.normal(size=steps.shape)
     return read_paths(
         from_arrays(steps + start, np.eye(3) * 20, ["Li"] * n_atoms, FS), drift="none"
     )
@@ -59,7 +59,7 @@ def passes(found: Crossings, plane: int) -> int:
 def test_free_diffusion_crosses_and_stays_as_it_must() -> None:
     """m H / D for the stay and c D / (2 m) for the flux, with 95 % intervals that hold them."""
     d = STEP**2 / 2 / FS
-    apart = 2 * MARGIN + OVERSHOOT
+    apart = 2 * MARGIN
     stay_ps = apart / 2 * HEIGHT / d / 1000
     resistance = exchange_resistance(
         rate([[1000]], [[1000.0]]), 400.0, 300.0
@@ -82,10 +82,35 @@ def test_free_diffusion_crosses_and_stays_as_it_must() -> None:
     assert run.planes[0].recrossed_fraction > 0.5
 
 
+@pytest.mark.parametrize(("step", "least"), [(0.3, 0.85), (0.7, 0.85)])
+def test_long_steps_between_frames_bias_nothing(step: float, least: float) -> None:
+    """Of steps of 0.2 and 0.5 margins; without the shift 10 and 21 % off, intervals miss it."""
+    d, margin = step**2 / 2 / FS, 1.5
+    stay_ps, flux = margin * HEIGHT / d / 1000, 30 / 8000 * d / (2 * margin) * 400 * 1000 * 2
+    held, ratios = 0, []
+    for seed in range(12):
+        found = count_crossings(walkers(seed, 4000, step=step), HALVES, margin)
+        assert found.shift_angstrom == pytest.approx([0.5826 * step] * 2, rel=0.05)
+        for k, stay in enumerate(found.stays()):
+            both = found.both_ways(k)
+            held += both.interval95_per_ps[0] < flux < both.interval95_per_ps[1]
+            held += stay.interval95_ps[0] < stay_ps < stay.interval95_ps[1]
+            ratios += [both.per_ps / flux]
+    assert held >= least * 48
+    assert np.mean(ratios) == pytest.approx(1, abs=0.06)
+
+
+def test_rattling_shifts_no_core() -> None:
+    """0.3 Angstrom of vibration about sites, seen at random, is no step that goes too far."""
+    still = count_crossings(walkers(0, 2000, step=0.1, rattle=0.3), HALVES, MARGIN)
+    assert still.step_angstrom > 0.4
+    assert still.shift_angstrom == pytest.approx([0.5826 * 0.1] * 2, rel=0.1)
+
+
 def test_passages_cut_off_by_the_ends_of_a_run_are_made_up_for() -> None:
     """40 ps hold few whole passages of 13 ps on average; without the factor a third is lost."""
     d = STEP**2 / 2 / FS
-    flux = 30 / 8000 * d / (2 * MARGIN + OVERSHOOT) * 400 * 1000 * 2 * 40.0
+    flux = 30 / 8000 * d / (2 * MARGIN) * 400 * 1000 * 2 * 40.0
     seen, whole, stays = 0, 0.0, []
     for seed in range(150):
         found = count_crossings(walkers(seed, 400), HALVES, MARGIN)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,32 @@ def test_jumps_on_a_lattice_are_counted() -> None:
     assert record.site_types[0].occupancy == pytest.approx(10 / 64, rel=0.01)
     # free walkers go back with one jump in six
     assert record.returned_fraction == pytest.approx(1 / 6, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("cell", "nearest"),
+    [
+        (np.array([[2.8, 0, 0], [-1.4, 2.8 * 3**0.5 / 2, 0], [0, 0, 4.0]]), 2.8),
+        (np.array([[0, 2.0, 2.0], [2.0, 0, 2.0], [2.0, 2.0, 0]]), 8**0.5),
+    ],
+)
+def test_jumps_in_a_skew_cell_have_the_length_of_the_nearest_image(
+    cell: np.ndarray, nearest: float
+) -> None:
+    """Two cells along each side: rounding takes a neighbour across the cell for a farther one."""
+    rng = np.random.default_rng(0)
+    counts = np.array(list(itertools.product((0, 1), repeat=3)), dtype=float)
+    ways = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
+    ways = ways[np.isclose(np.linalg.norm(ways @ cell, axis=1), nearest)]
+    jump = rng.random((2000, 8)) < RATE
+    steps = ways[rng.integers(len(ways), size=jump.shape)] * jump[..., None]
+    places = (counts + steps.cumsum(axis=0)) @ cell + rng.normal(scale=0.1, size=(2000, 8, 3))
+    paths = read_paths(from_arrays(places, 2 * cell, ["Li"] * 8, 100.0), drift="none")
+    record = hopping(paths, counts @ cell).record
+    assert record.jumps == pytest.approx(jump.sum(), rel=0.03)
+    for one in record.jump_rates:
+        assert one.mean_length_angstrom == pytest.approx(nearest, rel=1e-3)
+    assert record.core_radius_angstrom < nearest / 2
 
 
 def test_jumps_and_displacements_give_the_same_diffusivity() -> None:

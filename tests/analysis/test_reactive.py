@@ -26,7 +26,9 @@ from interlith.analysis.reactive_layers import (
     two_edges,
 )
 from interlith.analysis.reactive_limit import reaction_limit
-from interlith.analysis.reactive_runs import came_apart, start_of
+from interlith.analysis.reactive_records import CellFacts, LayerFate, ReactiveRun, TimeSeries
+from interlith.analysis.reactive_runs import came_apart, observe, start_of
+from interlith.analysis.reactive_summary import growth, outcome
 from interlith.analysis.reactive_trust import (
     Forces,
     calibration,
@@ -36,6 +38,7 @@ from interlith.analysis.reactive_trust import (
 )
 from interlith.analysis.trajectories import from_arrays
 from interlith.errors import InputError
+from interlith.h5md import H5mdWriter
 from interlith.structures.library import build, load_phase
 
 SPACING = 6.0
@@ -256,6 +259,104 @@ def test_a_gap_or_a_long_cell_is_no_interface_any_more() -> None:
     assert reason is not None
     assert good == 2
     assert largest_gap(np.array([1.0, 5.0, 9.0]), 10.0) == pytest.approx(4.0)
+
+
+def counted(**changes) -> ReactiveRun:
+    """A run of 60 points in which nothing happens, but for what is changed."""
+    flat: dict = dict.fromkeys(
+        ("temperature_k", "length_angstrom", "metal_lithium", "energy_released_ev_per_formula"),
+        (0.0,) * 60,
+    )
+    series = TimeSeries(
+        times_ps=tuple(0.2 * i for i in range(60)), species={}, lithium_around={},
+        **(flat | {"bonds": {}, "intact": (), "converted_nm": ()} | changes),
+    )  # fmt: skip
+    return ReactiveRun(
+        seed=1, temperature_k=600, status="finished", reason=None, time_ps=12,
+        mean_temperature_k=600, max_temperature_k=690, wall_s=1, ms_per_step=1, trajectory=None,
+        trajectory_sha256=None, converged=False, series=series, layers=(), edges=(), depths=(),
+        comparison=(), phases_at_end={}, length_change=0.0, snapshots=(),
+    )  # fmt: skip
+
+
+def facts(metal: int = 0) -> CellFacts:
+    return CellFacts(
+        formula="x", n_atoms=184, area_angstrom2=96, lengths_angstrom=(9.8, 9.8, 38), miller={},
+        faces=(), equal_interfaces=False, largest_strain=0.013, straightened_angstrom=1.5,
+        region_angstrom={}, region_atoms={}, formula_units=8, lithium_metal_atoms=metal,
+        lithium_per_formula=None, lithium_needed_per_formula=None, reservoir="no reservoir",
+        relaxed_energy_ev=-580, relaxed=True,
+    )  # fmt: skip
+
+
+def test_without_polyanions_and_metal_bonds_and_energy_must_agree() -> None:
+    """LiCoO2 | Li2S that gives off 3 eV and turns Co-O into Co-S has reacted; energy alone not."""
+    ramp = tuple(3 * i / 59 for i in range(60))
+    bonds = {
+        "Li-S": (200.0,) * 60,
+        "Co-O": tuple(48 - i / 4 for i in range(60)),
+        "Co-S": tuple(2 + i / 5 for i in range(60)),
+    }
+    status, said = outcome([counted(energy_released_ev_per_formula=ramp, bonds=bonds)], facts())
+    assert status == "reacted"
+    assert "+2.87 eV" in said
+    lithium = {"Li-S": bonds["Li-S"], "Li-Cl": tuple(200 - i for i in range(60))}
+    quiet = {"Co-O": (48.0,) * 60, **lithium}
+    alone = outcome([counted(energy_released_ev_per_formula=ramp, bonds=quiet)], facts())
+    assert alone[0] == "no_answer"
+    assert outcome([counted(bonds=quiet)], facts())[0] == "no_reaction"
+    assert outcome([counted(bonds=lithium)], facts())[0] == "no_reaction"
+    control = counted(metal_lithium=(35.0,) * 60, bonds=lithium)
+    assert outcome([control], facts(metal=35))[0] == "no_reaction"
+
+
+def test_every_region_converts_by_its_own_share_and_thickness(tmp_path) -> None:
+    """Of SiS4 and PS4 slabs of 9 and 22 Angstrom all PS4 break: 22 / 2 contacts, 1.1 nm."""
+    symbols, places, regions = [], [], []
+    for name, centre, heights in (("a", "Si", (2.0, 6.0)), ("b", "P", (12.0, 18.0, 24.0, 29.0))):
+        for z in heights:
+            symbols += [centre, "S", "S", "S", "S"]
+            places += [np.array([5.0, 5.0, z]), *(np.array([5.0, 5.0, z]) + CORNERS)]
+            regions += [name] * 5
+    start, cell = np.array(places), np.diag([10.0, 10.0, 31.0])
+    centres = centres_of(start, cell, symbols)
+    common = start_of(
+        start, cell, symbols, regions, centres, metal_region=None,
+        thickness_angstrom={"a": 9.0, "b": 22.0}, formula_units=4.0, relaxed_energy_ev=0.0,
+    )  # fmt: skip
+    broken = start.copy()
+    sulfur = (np.array(symbols) == "S") & (np.array(regions) == "b")
+    broken[sulfur, :2] = start[sulfur, :2] + 1.7 * np.sign(start[sulfur, :2] - 5.0)
+    file = tmp_path / "run.h5"
+    writer = H5mdWriter.create(file, symbols, time_step_fs=100.0, regions=regions)
+    for frame in range(40):
+        known = {"potential_energy": 0.0, "temperature": 0.0}
+        writer.append(frame, broken if frame > 9 else start, cell, known)
+    writer.commit()
+    series = observe(file, common).series
+    assert series.converted_nm[0] == 0
+    assert series.converted_nm[-1] == pytest.approx(22 / 10 / 2)
+    assert series.intact_of["a"][-1] == 1
+    assert series.intact_of["b"][-1] == 0
+    assert series.intact[-1] == pytest.approx(2 / 6, abs=1e-3)
+    assert common.slabs_angstrom == {"a": 9.0, "b": 22.0}
+
+
+def test_fronts_meet_in_one_region_whatever_is_left_of_another() -> None:
+    """All 8 PS4 are gone at 6 ps, 20 NbO6 stay: growth ends there, though 71 % are intact."""
+    gone = tuple(max(0.0, 1 - i / 30) for i in range(60))
+    layer = LayerFate(
+        region="b", side="lower", depth_angstrom=1.7, centres=8, first_broken_ps=0.2,
+        all_broken_ps=6.0, all_bare_ps=None,
+    )  # fmt: skip
+    run = counted(
+        intact=tuple((20 + 8 * one) / 28 for one in gone),
+        intact_of={"a": (1.0,) * 60, "b": gone},
+        converted_nm=tuple(1 - one for one in gone),
+    ).model_copy(update={"layers": (layer,)})
+    fit, _ = growth([run], facts(), 600)
+    assert fit is not None
+    assert any("fronts from both sides met" in one for one in fit.caveats)
 
 
 def test_full_reduction_by_the_hull(small) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,17 @@ def write_h5md(path: Path, positions: np.ndarray) -> None:
     writer.commit()
 
 
-def write_lammps(path: Path, positions: np.ndarray, columns: str, cell: np.ndarray) -> None:
+def foreign(path: Path) -> Path:
+    """The same H5MD file by another program."""
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        file["h5md/creator"].attrs["name"] = "another"
+    return path
+
+
+def write_lammps(path: Path, positions: np.ndarray, columns: str, cell: np.ndarray,
+                 times: Sequence[int] | None = None, general: bool = False) -> None:  # fmt: skip
     """Rows in mixed order; bounds of the hull of a tilted box, origin moved."""
     (lx, _, _), (xy, ly, _), (xz, yz, lz) = cell
     origin = np.array([1.0, 2.0, 3.0])
@@ -56,10 +67,17 @@ def write_lammps(path: Path, positions: np.ndarray, columns: str, cell: np.ndarr
     images = np.floor(positions @ np.linalg.inv(cell)).astype(int)
     with path.open("w") as file:
         for step, one in enumerate(positions):
-            file.write(f"ITEM: TIMESTEP\n{step * 10}\nITEM: NUMBER OF ATOMS\n4\n")
-            file.write("ITEM: BOX BOUNDS xy xz yz pp pp pp\n")
-            for a, b, c in zip(low, high, (xy, xz, yz), strict=True):
-                file.write(f"{a} {b} {c}\n")
+            now = step * 10 if times is None else times[step]
+            file.write(f"ITEM: TIMESTEP\n{now}\nITEM: NUMBER OF ATOMS\n4\n")
+            words = "abc origin" if general else "xy xz yz"
+            file.write(f"ITEM: BOX BOUNDS {words} pp pp pp\n")
+            rows = (
+                np.column_stack([cell, origin])
+                if general
+                else zip(low, high, (xy, xz, yz), strict=True)
+            )
+            for row in rows:
+                file.write(" ".join(map(str, row)) + "\n")
             file.write(f"ITEM: ATOMS {columns}\n")
             for i in np.random.default_rng(step).permutation(4):
                 inside = wrap(one[i], cell)
@@ -245,6 +263,60 @@ def test_a_file_broken_in_the_middle_is_bad_input(tmp_path: Path) -> None:
     path.write_text("".join(lines))
     with pytest.raises(InputError, match="cannot be read as extxyz"):
         read_paths(open_trajectory(path, time_step_fs=1.0))
+
+
+def test_frames_that_a_restart_wrote_twice_count_once(tmp_path: Path) -> None:
+    """Killed after frame 29 and restarted from 20: the later frames go on, those before are out."""
+    path, positions = tmp_path / "run.dump", walk(40)
+    lost = positions[20:30] + np.linspace(0, 3, 10)[:, None, None]
+    doubled = np.concatenate([positions[:20], lost, positions[20:]])
+    times = [10 * i for i in (*range(30), *range(20, 40))]
+    write_lammps(path, doubled, "id element xu yu zu", CELL, times)
+    found = open_trajectory(path, time_step_fs=1.0)
+    assert found.n_frames == 40
+    np.testing.assert_allclose(moved(everything(found)), moved(positions), atol=1e-4)
+    write_lammps(path, positions, "id element xu yu zu", CELL, [0] * 40)
+    assert open_trajectory(path, time_step_fs=1.0).n_frames == 40
+    anew = [10 * i for i in (*range(20), *range(30))]
+    write_lammps(path, doubled, "id element xu yu zu", CELL, anew)
+    with pytest.raises(InputError, match="goes back to step 0"):
+        open_trajectory(path, time_step_fs=1.0)
+    write_lammps(
+        path, positions, "id element xu yu zu", CELL, [*range(0, 200, 10), *range(200, 800, 30)]
+    )
+    with pytest.raises(InputError, match="10 steps at first, 30 after frame 20"):
+        open_trajectory(path, time_step_fs=1.0)
+
+
+@pytest.mark.parametrize("columns", ["id element x y z ix iy iz", "id element xu yu zu"])
+def test_a_general_triclinic_box_of_lammps(columns: str, tmp_path: Path) -> None:
+    """Vectors as they stand, b and c with parts along x and y that no restricted box has."""
+    cell = np.array([[6.0, 0.5, -0.3], [1.5, 5.5, 0.4], [0.4, -0.7, 7.0]])
+    path, positions = tmp_path / "run.dump", walk(20, cell)
+    write_lammps(path, positions, columns, cell, general=True)
+    found = open_trajectory(path, time_step_fs=1.0)
+    assert found.periodic == (True, True, True)
+    block = next(iter(found.blocks(1)))
+    np.testing.assert_allclose(block.cells[0], cell, atol=1e-6)
+    np.testing.assert_allclose(moved(everything(found)), moved(positions), atol=1e-4)
+
+
+def test_h5md_of_other_programs_is_followed_across_the_cell(tmp_path: Path) -> None:
+    path, positions = tmp_path / "a.h5md", walk()
+    write_h5md(path, wrap(positions, CELL))
+    assert not open_trajectory(path).source.wrapped
+    found = open_trajectory(foreign(path))
+    assert found.source.wrapped
+    np.testing.assert_allclose(moved(everything(found)), moved(positions), atol=1e-4)
+    assert not open_trajectory(path, wrapped=False).source.wrapped
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        images = np.floor(positions @ np.linalg.inv(CELL)).astype(int)
+        file.create_dataset("particles/all/image/value", data=images)
+    counted = open_trajectory(path)
+    assert not counted.source.wrapped
+    np.testing.assert_allclose(moved(everything(counted)), moved(positions), atol=1e-4)
 
 
 def test_wrapping_changes_nothing_in_the_paths() -> None:

@@ -28,6 +28,7 @@ def answer(folder: Path, *arguments: str) -> dict[str, Any]:
     return found
 
 
+ANALYZE = ("analyze", "plain.xyz", "--temperature", "300", "--time-step", "1")
 COPPER = ("md", "Cu", "--potential", "emt", "--temperature", "400", "--out", "run")
 
 
@@ -90,9 +91,31 @@ def test_analysis_by_region_and_depth(tmp_path: Path) -> None:
     assert len(by_region["planes_angstrom"]) == 2
     assert [row["region"] for row in by_depth["rows"]] == ["0-3 Angstrom", "3-6 Angstrom"]
     assert (tmp_path / "out" / "regions.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "out" / "analysis.json").read_text()) == found
     text = run(tmp_path, *usual, "--regions", "run.extxyz").stdout
     assert "By region at 600 K" in text
     assert answer(tmp_path, *usual)["regions"] == []
+
+
+def test_a_file_may_be_said_to_be_unwrapped(tmp_path: Path) -> None:
+    """Steps of more than half a cell are followed only where nothing is wrapped."""
+    from typer.testing import CliRunner
+
+    from interlith.cli.main import app
+    from interlith.errors import InputError
+
+    atoms = bulk("LiCl", "rocksalt", a=5.13, cubic=True)
+    frames = []
+    for _ in range(40):
+        atoms.positions[0, 0] += 0.52 * 5.13
+        frames.append(atoms.copy())
+    write(tmp_path / "far.extxyz", frames)
+    words = ["analyze", str(tmp_path / "far.extxyz"), "--temperature", "300", "--time-step", "9"]
+    for option in ([], ["--wrapped"]):
+        with pytest.raises(InputError, match="give unwrapped positions"):
+            CliRunner().invoke(app, [*words, *option], catch_exceptions=False)
+    done = CliRunner().invoke(app, [*words, "--unwrapped", "--json"], catch_exceptions=False)
+    assert done.exit_code == 0
 
 
 def test_crossings_between_regions(tmp_path: Path) -> None:
@@ -121,10 +144,7 @@ def test_crossings_between_regions(tmp_path: Path) -> None:
     per_cm3 = 64 / atoms.get_volume() * 1e24
     ohm_cm = 8.617333e-5 * 600 / (sigma * per_cm3 * 1.602177e-19)
     low, high = across["total"]["interval95_ohm_cm2"]
-    length = (
-        atoms.cell[2, 2] + 4 * 2 * 0.58 * 0.3
-    )  # steps of 0.3 A overshoot a border by 0.58 of it
-    assert low < ohm_cm * length * 1e-8 < high < 2 * low
+    assert low < ohm_cm * atoms.cell[2, 2] * 1e-8 < high < 2 * low
     shown = run(tmp_path, *usual, "--crossings", "1.5").stdout
     assert "Crossings at 600 K" in shown
     assert "Once through the cell" in shown
@@ -150,6 +170,18 @@ def test_crossings_between_regions(tmp_path: Path) -> None:
         (("analyze", "plain.xyz", "--temperature", "300", "--time-step", "1", "--interphase", "5"),
          "--crossings MARGIN"),
         (("analyze", "a.h5", "b.h5", "--temperature", "300"), "takes 2"),
+        ((*ANALYZE, "--equilibration-ps", "-6"), "give 0 or more"),
+        ((*ANALYZE, "--equilibration-ps", "nan"), "give 0 or more"),
+        ((*ANALYZE, "--equilibration-ps", "100", "--regional"), "leaves nothing of plain.xyz"),
+        ((*ANALYZE, "--equilibration-ps", "0.003"), "which is 0.003 ps long"),
+        ((*ANALYZE, "--depth-bins", "0,3,nan"), "finite"),
+        ((*ANALYZE, "--depth-bins=-3,0,3"), "0 or more"),
+        ((*ANALYZE, "--crossings", "nan"), "finite one above 0"),
+        (("diffusion", "LiCl", "--potential", "lj", "--temperatures", "-400"), "above 0 K"),
+        (("diffusion", "LiCl", "--potential", "lj", "--temperatures", "nan"), "finite"),
+        (("diffusion", "LiCl", "--potential", "lj", "--temperatures", "400,400"), "twice"),
+        (("diffusion", "LiCl", "--potential", "lj", "--time-ps", "0.2", "--equilibration-ps", "5"),
+         "leaves nothing of time_ps 0.2"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_in_words(
@@ -161,3 +193,5 @@ def test_bad_input_is_refused_in_words(
     assert done.returncode == 2, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+    if arguments[0] != "md":
+        assert {one.name for one in tmp_path.iterdir()} == {"plain.xyz"}

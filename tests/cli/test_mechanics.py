@@ -65,6 +65,15 @@ def test_adhesion_of_two_metals() -> None:
         (["adhesion", "Cu", "Al", "--potential", "emt", "--plane", "0,0,1"], "one for each"),
         (["scorecard", "LiCl", "--elastic", "no-such.json"], "cannot be read"),
         (["scorecard", "LiCl", "--thermal"], "need a potential"),
+        (["elastic", "Al", "--potential", "emt", "--rattle", "-1"], "a rattle of -1"),
+        (["elastic", "Al", "--potential", "emt", "--rattle", "nan"], "a rattle of nan"),
+        (["thermal", "Al", "--potential", "emt", "--min-length", "0"], "above 0"),
+        (["thermal", "Al", "--potential", "emt", "--min-length", "nan"], "above 0"),
+        (["adhesion", "Cu", "Al", "--potential", "emt", "--thickness", "-3"], "above 0"),
+        (["adhesion", "Cu", "Al", "--potential", "emt", "--max-strain", "nan"], "at most 0.2"),
+        (["adhesion", "Cu", "Al", "--potential", "emt", "--registry", "0"], "--registry"),
+        (["adhesion", "Cu", "Al", "--potential", "emt", "--liquid", "-1"], "--liquid"),
+        (["adhesion", "Cu", "Al", "--potential", "emt", "--max-atoms", "1"], "two and more"),
     ],
 )
 def test_bad_input(words: list[str], match: str) -> None:

@@ -13,12 +13,12 @@ from interlith.engines.potentials import Potential, potential
 from interlith.engines.relax import relax
 from interlith.errors import InputError
 from interlith.workflows.adhesion import (
-    AdhesionSettings,
     adhesion,
     part,
     registry_surface,
     separation_curve,
 )
+from interlith.workflows.adhesion_settings import AdhesionSettings
 
 LATTICE = 3.59
 RIGID = AdhesionSettings(relax_ions=False)
@@ -185,6 +185,66 @@ def test_an_interface_that_comes_apart_is_no_answer() -> None:
     assert found.work_j_m2 is None
     assert found.reason is not None
     assert "came apart" in found.reason
+
+
+def test_what_did_not_relax_has_no_work() -> None:
+    """Two steps are not enough: no work, no interface energy, no angle, no weakest place."""
+    short = AdhesionSettings(
+        max_steps=2, fmax_ev_per_angstrom=0.005, liquid_surface_energy_j_m2=1.0
+    )
+    record, _ = adhesion(
+        ["Cu", "Al"],
+        "emt",
+        short,
+        millers=[(0, 0, 1), (0, 0, 1)],
+        thickness_angstrom=5.0,
+        max_strain=0.08,
+        max_atoms=250,
+    )
+    assert record.status == "no_answer"
+    (found,) = record.joints
+    assert found.work_of_adhesion_j_m2 is None
+    assert found.interface_energy_j_m2 is None
+    assert "not relaxed to 0.005 eV/Angstrom in 2 steps" in (found.reason or "")
+    assert record.weakest is None
+    assert record.contact_angle is None
+    copper_layer, aluminium = record.layers
+    assert copper_layer.surface_energy_j_m2 is None
+    assert copper_layer.cohesion_j_m2 is None
+    assert "not relaxed" in (copper_layer.reason or "")
+    assert aluminium.reason is None  # two steps are enough for it
+    assert aluminium.cohesion_j_m2 is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"registry_spacing_angstrom": 0.0}, "--registry"),
+        ({"registry_spacing_angstrom": float("nan")}, "--registry"),
+        ({"liquid_surface_energy_j_m2": -1.0}, "--liquid"),
+        ({"fmax_ev_per_angstrom": 0.0}, "tolerance"),
+        ({"max_steps": 0}, "steps"),
+    ],
+)
+def test_settings_are_refused_before_anything_runs(settings: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        AdhesionSettings(**settings)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"thickness_angstrom": -3.0}, "a thickness of -3"),
+        ({"thickness_angstrom": float("nan")}, "a thickness of nan"),
+        ({"max_strain": float("nan")}, "strain of nan; .* at most 0.2"),
+        ({"max_strain": 0.5}, "strain of 0.5"),
+    ],
+)
+def test_limits_are_finite(limits: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        adhesion(["Cu", "Al"], "emt", **limits)
+    with pytest.raises(InputError, match=words):
+        adhesion(["Cu", "Al", "Cu"], "emt", **limits)
 
 
 def test_bad_input() -> None:

@@ -58,6 +58,20 @@ def test_more_time_goes_on_and_other_settings_are_refused(ladder: Path) -> None:
         diffusion("Cu", SHORT.model_copy(update={"timestep_fs": 1.0}), ladder)
 
 
+def test_short_runs_leave_out_half_unless_told() -> None:
+    assert DiffusionSettings(time_ps=4.0).equilibration_ps == 2.0
+    assert DiffusionSettings().equilibration_ps == DiffusionSettings(time_ps=10).equilibration_ps
+    again = DiffusionSettings(**DiffusionSettings(time_ps=4.0).model_dump())
+    assert again.equilibration_ps == 2.0
+    with pytest.raises(ValueError, match="leaves nothing"):
+        DiffusionSettings(time_ps=0.2, equilibration_ps=5)
+    with pytest.raises(ValueError, match="comes twice"):
+        DiffusionSettings(temperatures_k=(400, 400.0))
+    for temperatures in ((), (-400.0,), (float("nan"),), (float("inf"), 300)):
+        with pytest.raises(ValueError, match="finite and above 0 K"):
+            DiffusionSettings(temperatures_k=temperatures)
+
+
 def test_cells_are_repeated_and_bounded() -> None:
     cell = prepare_cell("Cu", SHORT.model_copy(update={"min_length_angstrom": 7.0}))
     assert cell.facts["repeats"] == [2, 2, 2]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase.build import bulk
 
 from interlith.engines.potentials import potential
 from interlith.errors import InputError
-from interlith.workflows.elastic import ElasticSettings, elastic_tensor, strained
+from interlith.workflows.elastic import (
+    ElasticSettings,
+    conventional_axes,
+    elastic,
+    elastic_tensor,
+    strained,
+)
 
 CLAMPED = ElasticSettings(relax_ions=False)
 
@@ -63,6 +71,42 @@ def test_an_unstable_crystal_is_no_answer() -> None:
     assert "not positive definite" in record.reason
     assert record.moduli is None
     assert record.suppression is None
+
+
+def test_a_cell_that_did_not_relax_is_no_answer() -> None:
+    """Its forces vanish by symmetry: only the stress tells."""
+    record = elastic_tensor(bulk("Cu", cubic=True, a=3.9), potential("emt"),
+                            ElasticSettings(max_steps=2))  # fmt: skip
+    assert record.status == "no_answer"
+    assert "the crystal has a stress of" in (record.reason or "")
+
+
+@pytest.mark.parametrize("suffix", ["cif", "vasp"])
+def test_directions_are_those_of_the_conventional_cell(suffix: str, tmp_path: Path) -> None:
+    """Whatever cell a file holds, and however it is turned."""
+    from ase.io import write
+
+    whole = elastic_tensor(bulk("Cu", cubic=True), potential("emt"))
+    turned = bulk("Cu")
+    turned.rotate(33, "z", rotate_cell=True)
+    turned.rotate(20, "x", rotate_cell=True)
+    write(tmp_path / f"primitive.{suffix}", turned)
+    small = elastic(str(tmp_path / f"primitive.{suffix}"), "emt")
+    assert whole.moduli is not None
+    assert small.moduli is not None
+    assert small.moduli.zener_ratio == pytest.approx(whole.moduli.zener_ratio, rel=0.01)
+    for way in ("100", "110", "111"):
+        expected = whole.directional_youngs_gpa[way]
+        assert small.directional_youngs_gpa[way] == pytest.approx(expected, rel=0.01)
+    assert whole.directional_youngs_gpa["110"] > 1.5 * whole.directional_youngs_gpa["100"]
+
+
+def test_the_axes_of_a_file_stay_where_they_are_conventional() -> None:
+    box = bulk("Cu", "bcc", a=3.0, cubic=True)
+    box.set_cell(np.diag([3.0, 3.3, 3.0]), scale_atoms=True)  # c is the odd one out by convention
+    assert np.allclose(conventional_axes(box), box.cell.array)
+    cell = bulk("Cu", a=3.6)
+    assert np.allclose(np.abs(conventional_axes(cell)).sum(axis=1), 3.6)
 
 
 def test_strain_is_engineering_strain() -> None:

@@ -118,19 +118,20 @@ def _interface(
 ) -> tuple[Structure, dict[str, Any]]:
     """The cell, with the Li metal thickened until it is enough, and most of its facts."""
     sides = _sides(a, b, settings)
-    metals = [is_lithium(formula_of(name)) for name in (a, b)]
+    formulas = (formula_of(a), formula_of(b))
+    metals = [is_lithium(formula) for formula in formulas]
     if all(metals):
         raise InputError("Li against Li has nothing to react; name another material")
     needed = None if limit is None else limit.lithium_per_formula
     thick = METAL_ANGSTROM
     candidate = _candidate(sides, metals, thick, settings)
     for _ in range(GROWTHS):
-        short = _missing(candidate, sides, metals, needed, settings)
+        short = _missing(candidate, formulas, metals, needed, settings)
         if short <= 0:
             break
         thick += short
         candidate = _candidate(sides, metals, thick, settings)
-    return _facts(candidate, sides, metals, needed, settings)
+    return _facts(candidate, formulas, metals, needed, settings)
 
 
 def _sides(a: str, b: str, settings: ReactivitySettings) -> tuple[Side, Side]:
@@ -246,7 +247,7 @@ def _reduced(grid: npt.NDArray[np.int64], rows: FloatArray) -> npt.NDArray[np.in
 
 def _missing(
     candidate: Candidate,
-    sides: tuple[Side, Side],
+    formulas: tuple[str, str],
     metals: Sequence[bool],
     needed: float | None,
     settings: ReactivitySettings,
@@ -254,33 +255,43 @@ def _missing(
     """Angstrom of Li metal that the cell lacks; 0 where it has enough or needs none."""
     if not any(metals) or not needed:
         return 0.0
-    atoms, units = _reservoir(candidate, metals, sides)
+    atoms, units = _reservoir(candidate, metals, formulas)
     short = settings.reservoir_excess * needed * units - atoms
     layer = candidate.layers[metals.index(True)]
     return max(0.0, short / len(layer.symbols) * (layer.thickness + 1.7))
 
 
 def _reservoir(
-    candidate: Candidate, metals: Sequence[bool], sides: tuple[Side, Side]
+    candidate: Candidate, metals: Sequence[bool], formulas: tuple[str, str]
 ) -> tuple[int, float]:
     """Li metal atoms, and formula units of the other side (of the upper where none is metal)."""
     other = 1 if metals[0] or not any(metals) else 0
-    symbols = candidate.layers[other].symbols
-    bulk = sides[other].bulk.composition.reduced_composition
-    framework = sum(n for element, n in bulk.items() if element.symbol != ION)
-    units = sum(symbol != ION for symbol in symbols) / float(framework)
+    units = formula_units(candidate.layers[other].symbols, formulas[other])
     metal = len(candidate.layers[metals.index(True)].symbols) if any(metals) else 0
     return metal, units
 
 
+def formula_units(symbols: Sequence[str], formula: str) -> float:
+    """Units of a formula that atoms hold, by all but Li, as :func:`reaction_limit` counts them.
+
+    >>> formula_units(["Li", "Li", "P", "S", "S", "S"], "Li4P2S6")
+    0.5
+    """
+    counts = parse_formula(formula)
+    if set(counts) == {ION}:
+        return len(symbols) / counts[ION]
+    framework = sum(n for element, n in counts.items() if element != ION)
+    return sum(symbol != ION for symbol in symbols) / framework
+
+
 def _facts(
     candidate: Candidate,
-    sides: tuple[Side, Side],
+    formulas: tuple[str, str],
     metals: Sequence[bool],
     needed: float | None,
     settings: ReactivitySettings,
 ) -> tuple[Structure, dict[str, Any]]:
-    metal, units = _reservoir(candidate, metals, sides)
+    metal, units = _reservoir(candidate, metals, formulas)
     structure, shift = upright(candidate.structure)
     grid = in_plane_repeat(structure.lattice.matrix, settings.min_length_angstrom)
     times = abs(round(float(np.linalg.det(grid))))
@@ -375,7 +386,7 @@ def _alone(name: str, settings: ReactivitySettings) -> tuple[Structure, dict[str
         "straightened_angstrom": 0.0,
         "region_angstrom": {BULK: round(float(cell.lattice.c), 4)},
         "region_atoms": {BULK: n},
-        "formula_units": n / sum(bulk.composition.reduced_composition.values()),
+        "formula_units": formula_units([s.specie.symbol for s in cell], formula_of(name)),
         "lithium_metal_atoms": 0,
         "lithium_per_formula": None,
         "lithium_needed_per_formula": None,

@@ -8,7 +8,13 @@ from pydantic import ValidationError
 
 from interlith.errors import InputError
 from interlith.structures.regions import Regions
-from interlith.workflows.reactive.cell import built, in_plane_repeat, thermodynamic_limit, upright
+from interlith.workflows.reactive.cell import (
+    built,
+    formula_units,
+    in_plane_repeat,
+    thermodynamic_limit,
+    upright,
+)
 from interlith.workflows.reactive.dynamics import lengths
 from interlith.workflows.reactive.settings import ReactivitySettings
 
@@ -29,6 +35,22 @@ def test_the_reservoir_grows_until_full_reduction_is_possible() -> None:
     _, none = built("Li", "Li6PS5Cl", SMALL, None)
     assert none["reservoir"] == "not checked"
     assert len(structure) == sum(facts["region_atoms"].values())
+
+
+def test_units_are_those_that_the_limit_counts() -> None:
+    """By Li4P2S6, of which reaction_limit speaks, and not by the reduced Li2PS3."""
+    limit, _ = thermodynamic_limit("Li", "Li4P2S6")
+    assert limit is not None
+    assert sum(one.amount for one in limit.products if "P" in one.formula) == pytest.approx(2)
+    wide = SMALL.model_copy(update={"miller_b": None, "min_length_angstrom": 5.5, "max_atoms": 300})
+    structure, facts = built("Li", "Li4P2S6", wide, limit)
+    assert facts["formula_units"] == structure.composition["P"] / 2
+    assert facts["reservoir"] == "enough"
+    need = 1.25 * facts["formula_units"] * limit.lithium_per_formula
+    assert facts["lithium_metal_atoms"] < need + 2 * facts["region_atoms"]["electrolyte"]
+    assert formula_units(["S", "S", "Cl", "Cl"], "S2Cl2") == 1
+    _, alone = built("Li4P2S6", None, wide)
+    assert alone["formula_units"] == alone["region_atoms"]["electrolyte"] / 12
 
 
 def test_both_terminations_and_a_right_angle() -> None:

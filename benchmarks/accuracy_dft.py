@@ -35,6 +35,13 @@ OTHER_CRYSTAL = "Li4P2S6"
 METALS_3D = {"Co", "Ni", "Mn", "Fe", "Cr", "V"}
 REASONS: dict[str, str] = {
     "Al2O3": "an all-electron code agrees with ours (below); three Al datasets: -2.94 to -2.96 raw",
+    "LiIO3": "not looked into; GPAW's dataset of I was not checked with O",
+    "PH3": "the 2019 set's entry seems a bad one; the potential's is as far off",
+    "CoS": "another structure in the 2019 set",
+    "ClO2": "not looked into",
+    "SO2": "not looked into",
+    "AlPO4": "as Al2O3 and P2O5",
+    "NbCl3O": "as NbO, perhaps",
     "HF": "the potential's as far off: the 2019 set's crystal or its correction, not looked into",
     "AlN": "an all-electron code: below",
     "NbO": "an all-electron code: below",
@@ -57,7 +64,6 @@ REASONS: dict[str, str] = {
     "LiBr": "the 2019 set's halides lie below its own raw PBE (see the file's notes)",
     "LiI": "the 2019 set's halides lie below its own raw PBE (see the file's notes)",
 }
-WORST = 10
 
 
 def dft_section(theirs: ReferenceSet, zhu: ReferenceSet, shared: Path) -> list[str]:
@@ -156,13 +162,16 @@ def _parity(dft: ReferenceSet, potential: ReferenceSet, theirs: ReferenceSet) ->
     held = {row["reduced_formula"]: row for row in phase_rows(BUILTIN[1])}
     lines += [
         "",
-        "Every compound, largest difference first (reasons for the first ten):",
+        "Every compound, largest difference first, with the reason where one is known. Most "
+        "compounds in which O has short bonds to I, Cl, S, P, Si, Al or La lie above the 2019 set, "
+        "by 0.07 to 0.33 eV for each O; for Al an all-electron code sides with the DFT set "
+        "(below), the others were not looked into.",
         "",
         "| compound | DFT, eV/atom | potential | 2019 | DFT off by, meV/atom | potential off by | "
         "note |",
         "|---|---|---|---|---|---|---|",
     ]
-    for place, row in enumerate(rows):
+    for row in rows:
         mine = other.get(row.formula)
         flags = "; ".join(held.get(row.formula, {}).get("flags", []))
         note = "; ".join(x for x in (REASONS.get(row.formula, ""), flags) if x)
@@ -171,7 +180,7 @@ def _parity(dft: ReferenceSet, potential: ReferenceSet, theirs: ReferenceSet) ->
             f"{'' if mine is None else format(mine.a_ev_per_atom, '.3f')} | "
             f"{row.b_ev_per_atom:.3f} | {row.difference_ev_per_atom * 1000:+.0f} | "
             f"{'' if mine is None else format(mine.difference_ev_per_atom * 1000, '+.0f')} | "
-            f"{note if place < WORST or flags else ''} |"
+            f"{note} |"
         )
     return [*lines, ""]
 

@@ -25,11 +25,14 @@ from interlith.analysis.gas_energies import GasConditions, room_temperature_refe
 from interlith.analysis.hull import Compound, Corner, Hull
 from interlith.analysis.reactions import closed_minimum
 from interlith.analysis.references import ReferenceSet, parse_formula
+from interlith.analysis.reservations import caution
 from interlith.analysis.windows import ION, stability_window
 from interlith.errors import InputError
 from interlith.records import Amount, Record, ReferenceIdentity, Status
 
 WATER, CARBON_DIOXIDE = "H2O", "CO2"
+AIR_ELEMENTS = frozenset("HOC")
+"""What a reference set must hold beside the material's own elements."""
 HYDRIDES = {
     "S": "H2S", "Se": "H2Se", "P": "PH3", "As": "AsH3", "N": "NH3",
     "F": "HF", "Cl": "HCl", "Br": "HBr", "I": "HI",
@@ -93,7 +96,9 @@ class AtmosphereRecord(Record):
 
     ``carbon_dioxide`` is the equilibrium, where CO2 may be reduced to C; ``carbonation`` keeps
     every C oxidised (carbonates), as at room temperature. ``toxic_gases`` are those that form
-    at equilibrium or whose release is expected; ``reason`` names what could not be judged.
+    at equilibrium or whose release is expected; ``reason`` names what could not be judged. None
+    found is an answer only where ``status`` is ok: ``no_answer`` if a reaction with air has none,
+    ``diagnosis`` if the release of a gas, or what the set holds, could not be judged.
     """
 
     schema_version: int = 1
@@ -109,6 +114,14 @@ class AtmosphereRecord(Record):
     toxic_gases: tuple[str, ...]
     toxic_gases_after_lithium: tuple[str, ...]
     reference: ReferenceIdentity
+
+    def judged_gases(self) -> tuple[str, Status]:
+        """Toxic gases in words, with a status: none found is no answer if not all were judged."""
+        parts = [self.water.status, self.carbon_dioxide.status, *(r.status for r in self.releases)]
+        full = set(parts) == {"ok"}
+        if self.toxic_gases:
+            return ", ".join(self.toxic_gases), "ok" if full else "diagnosis"
+        return ("none", "ok") if full else ("not known", "no_answer")
 
 
 def react_with_atmosphere(
@@ -128,7 +141,8 @@ def react_with_atmosphere(
     Returns
     -------
     AtmosphereRecord
-        A set without H2O or CO2 gives the status ``"no_answer"`` with the reason.
+        A set without H2O or CO2 gives the status ``"no_answer"`` with the reason, one without a
+        gas that could be released ``"diagnosis"``.
 
     Raises
     ------
@@ -155,11 +169,11 @@ def react_with_atmosphere(
         for release in _releases(hull, still, hull.compound(product))
     )
     parts = (water, air_reaction(hull, formula, CARBON_DIOXIDE))
-    failed = [part for part in parts if part.status != "ok"]
-    reasons = [part.reason for part in parts] + [r.reason for r in (*releases, *after)]
+    doubt = caution(hull.reference, compound.composition)
+    reasons = [part.reason for part in parts] + [r.reason for r in (*releases, *after)] + [doubt]
     return AtmosphereRecord(
         formula=formula,
-        status="ok" if not failed else "no_answer",
+        status=_status(parts, (*releases, *after), doubt),
         reason="; ".join(dict.fromkeys(reason for reason in reasons if reason)) or None,
         conditions=conditions,
         water=water,
@@ -171,6 +185,14 @@ def react_with_atmosphere(
         toxic_gases_after_lithium=_toxic(after),
         reference=hull.reference.identity(),
     )
+
+
+def _status(
+    parts: tuple[AirReaction, ...], releases: tuple[GasRelease, ...], doubt: str | None
+) -> Status:
+    if any(part.status != "ok" for part in parts):
+        return "no_answer"
+    return "diagnosis" if doubt or any(r.status != "ok" for r in releases) else "ok"
 
 
 def air_reaction(hull: Hull, formula: str, gas: str) -> AirReaction:

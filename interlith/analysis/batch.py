@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from interlith.analysis.hull import Hull
 from interlith.analysis.reactions import closed_minimum
 from interlith.analysis.references import ReferenceSet
+from interlith.analysis.reservations import caution
 from interlith.errors import InputError, SolverError
 from interlith.records import Amount, Record
 
@@ -18,13 +19,17 @@ _hull: Hull | None = None
 
 
 class PairRow(Record):
-    """Closed reaction of one pair, short form; ``error`` says why there is none."""
+    """Closed reaction of one pair, short form; ``error`` says why there is none.
+
+    ``reason`` says why an energy is not to be trusted.
+    """
 
     a: str
     b: str
     energy_ev_per_atom: float | None = None
     mixing_fraction_a: float | None = None
     products: tuple[Amount, ...] = ()
+    reason: str | None = None
     error: str | None = None
 
 
@@ -80,7 +85,8 @@ def _solve(pairs: Sequence[tuple[str, str]]) -> list[PairRow]:
     rows = []
     for a, b in pairs:
         try:
-            energy, corner = closed_minimum(_hull, _hull.compound(a), _hull.compound(b))
+            one, other = _hull.compound(a), _hull.compound(b)
+            energy, corner = closed_minimum(_hull, one, other)
         except (InputError, SolverError) as error:
             rows.append(PairRow(a=a, b=b, error=str(error)))
             continue
@@ -92,6 +98,7 @@ def _solve(pairs: Sequence[tuple[str, str]]) -> list[PairRow]:
                 energy_ev_per_atom=energy,
                 mixing_fraction_a=corner.position if reacts else None,
                 products=_hull.amounts(corner.phases) if reacts else (),
+                reason=caution(_hull.reference, one.composition, other.composition),
             )
         )
     return rows

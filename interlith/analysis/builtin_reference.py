@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -76,7 +77,7 @@ def reference_from_data(path: Path, scheme: str = DEFAULT_SCHEME) -> ReferenceSe
         corrections=_uncertainty(rows, corrections),
         notes=tuple(content.get("notes", ())),
         flags={row["reduced_formula"]: "; ".join(row["flags"]) for row in rows if row["flags"]},
-        known_phases=_known_phases(),
+        known_phases=_known_phases() | _planned(content),
     )
     return reference
 
@@ -201,6 +202,17 @@ def _known_phases() -> dict[str, tuple[str, ...]]:
     """Stable phases of the literature by chemical system, to say what a set lacks."""
     content = json.loads((DATA_FOLDER / "known-phases.json").read_text(encoding="utf-8"))
     return {system: tuple(formulas) for system, formulas in content["systems"].items()}
+
+
+def _planned(content: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Phases planned for a set and absent, with an element that the literature's list lacks."""
+    listed = {element for system in _known_phases() for element in system.split("-")}
+    found: dict[str, list[str]] = {}
+    for row in content.get("missing", ()):
+        elements = set(re.findall("[A-Z][a-z]?", row["reduced_formula"]))
+        if len(elements) > 1 and not listed >= elements:
+            found.setdefault("-".join(sorted(elements)), []).append(row["reduced_formula"])
+    return {system: tuple(sorted(set(formulas))) for system, formulas in found.items()}
 
 
 @cache

@@ -25,7 +25,8 @@ from interlith.analysis.coating_facts import classify_coating, element_flags
 from interlith.analysis.hull import Compound, Hull
 from interlith.analysis.reactions import closed_minimum
 from interlith.analysis.references import ReferenceSet
-from interlith.analysis.windows import ION, check_range, window_limits
+from interlith.analysis.reservations import caution
+from interlith.analysis.windows import ION, LithiationLine, check_range, window_limits
 from interlith.errors import InputError, SolverError
 from interlith.records import Record, ReferenceIdentity
 
@@ -43,7 +44,10 @@ class ScreenCriteria(Record):
 
 
 class CoatingRow(Record):
-    """One candidate with every criterion that ranks it."""
+    """One candidate with every criterion that ranks it.
+
+    In ``passes`` null is not known: the phase stability of a candidate that the set does not hold.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -56,9 +60,16 @@ class CoatingRow(Record):
     reaction_electrolyte_ev_per_atom: float
     reaction_cathode_ev_per_atom: float
     reaction_anode_ev_per_atom: float | None
-    passes: dict[str, bool]
+    passes: dict[str, bool | None]
     flags: tuple[str, ...]
     rank: int
+
+    @property
+    def passed(self) -> bool | None:
+        """False if any criterion fails, else None if one is not known."""
+        if False in self.passes.values():
+            return False
+        return None if None in self.passes.values() else True
 
 
 class CoatingFailure(Record):
@@ -69,7 +80,10 @@ class CoatingFailure(Record):
 
 
 class StepCount(Record):
-    """Candidates left after a step of the funnel."""
+    """Candidates left after a step of the funnel.
+
+    ``phase_stability_unknown`` is no step: those that the set does not hold, counted apart.
+    """
 
     step: str
     left: int
@@ -171,9 +185,18 @@ def screen_coatings(
     )
 
 
-def _is_stable(candidate: Compound, criteria: ScreenCriteria) -> bool:
+def _is_stable(candidate: Compound, criteria: ScreenCriteria) -> bool | None:
     above = candidate.energy_above_hull
-    return above is not None and above <= criteria.max_energy_above_hull_ev_per_atom
+    return None if above is None else above <= criteria.max_energy_above_hull_ev_per_atom
+
+
+def _window(hull: Hull, candidate: Compound) -> tuple[float, float | None, tuple[str, ...]]:
+    """Limits as ``stability_window`` has them, and its reason where they are those of another."""
+    if candidate.energy_above_hull == 0.0:
+        return (*window_limits(hull, candidate), ())
+    place = LithiationLine(hull, candidate).own_place()
+    doubt = place.reason is not None and place.status == "diagnosis"
+    return place.reduction, place.oxidation, (place.reason,) if doubt and place.reason else ()
 
 
 def _row(
@@ -181,7 +204,7 @@ def _row(
 ) -> CoatingRow:
     if set(candidate.composition) == {ION}:
         raise InputError("Li metal is no coating")
-    reduction, oxidation = window_limits(hull, candidate)
+    reduction, oxidation, doubts = _window(hull, candidate)
     low, high = criteria.voltage_range_v
     reactions = [closed_minimum(hull, candidate, other)[0] for other in neighbours]
     mild = [energy >= -criteria.max_reaction_ev_per_atom for energy in reactions]
@@ -204,14 +227,19 @@ def _row(
         reaction_cathode_ev_per_atom=reactions[1],
         reaction_anode_ev_per_atom=reactions[2] if len(reactions) > 2 else None,
         passes=passes,
-        flags=(*element_flags(candidate.composition), *_gaps(hull, candidate)),
+        flags=(*element_flags(candidate.composition), *doubts, *_gaps(hull, candidate)),
         rank=0,
     )
 
 
 def _gaps(hull: Hull, candidate: Compound) -> tuple[str, ...]:
     missing = hull.reference.missing_phases([*candidate.composition, ION])
-    return (f"set lacks {', '.join(missing)}",) if missing else ()
+    found = (
+        "not in the set; taken on its hull" if candidate.phase is None else None,
+        caution(hull.reference, candidate.composition),
+        f"set lacks {', '.join(missing)}" if missing else None,
+    )
+    return tuple(flag for flag in found if flag)
 
 
 def _counts(rows: Iterable[CoatingRow], n_all: int, n_failed: int) -> list[StepCount]:
@@ -223,8 +251,11 @@ def _counts(rows: Iterable[CoatingRow], n_all: int, n_failed: int) -> list[StepC
     for step in ("phase_stability", "window", "electrolyte", "cathode", "anode"):
         if step == "anode" and all("anode" not in row.passes for row in left):
             continue
+        unknown = sum(row.passes[step] is None for row in left)
         left = [row for row in left if row.passes[step]]
         counts.append(StepCount(step=step, left=len(left)))
+        if unknown:
+            counts.append(StepCount(step=f"{step}_unknown", left=unknown))
     return counts
 
 

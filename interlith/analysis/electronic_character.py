@@ -36,11 +36,15 @@ Character = Literal["metal", "alloy", "semiconductor", "insulator", "unknown"]
 
 
 class ElectronicCharacter(Record):
-    """What is known of one phase; ``li_conduction`` is None where it is not known."""
+    """What is known of one phase; ``li_conduction`` is None where it is not known.
+
+    ``gap_at_least_ev`` is a lower bound, where no gap is known.
+    """
 
     formula: str
     character: Character
     gap_ev: float | None = None
+    gap_at_least_ev: float | None = None
     li_conduction: Literal["good", "poor"] | None = None
     source: str
 
@@ -50,6 +54,18 @@ class ElectronicCharacter(Record):
         if self.character in METALLIC:
             return True
         return self.gap_ev is not None and self.gap_ev < SMALL_GAP_EV
+
+    @property
+    def open(self) -> bool:
+        """True if it is not known whether electrons pass."""
+        return is_open(self.character, self.gap_ev, self.gap_at_least_ev)
+
+
+def is_open(character: Character, gap_ev: float | None, at_least_ev: float | None) -> bool:
+    """Whether what is known of a phase leaves open that electrons pass."""
+    if character == "semiconductor":
+        return gap_ev is None and (at_least_ev is None or at_least_ev < SMALL_GAP_EV)
+    return character == "unknown"
 
 
 class ComputedGap(Record):
@@ -84,6 +100,7 @@ class ComputedGap(Record):
             formula=self.formula,
             character="insulator" if insulates else "semiconductor",
             gap_ev=None if open_ else self.gap_ev,
+            gap_at_least_ev=self.gap_ev if open_ else None,
             source=source,
         )
 
@@ -95,7 +112,7 @@ def electronic_character(formula: str, computed: Sequence[ComputedGap] = ()) -> 
     ----------
     computed : sequence of ComputedGap
         Used where the table and the rule have no gap and do not say that it is metallic: what was
-        measured wins.
+        measured wins. One that leaves the matter open gives way to a lower bound of the table.
 
     Raises
     ------
@@ -107,7 +124,7 @@ def electronic_character(formula: str, computed: Sequence[ComputedGap] = ()) -> 
     metals_only = known is None and not NOT_METALLIC & set(dict(composition))
     measured = known is not None and (known.gap_ev is not None or known.character in METALLIC)
     found = None if metals_only or measured else _computed(composition, computed)
-    if found is not None:
+    if found is not None and not (found.open and known is not None and not known.open):
         li = None if known is None else known.li_conduction
         return found.model_copy(update={"formula": formula, "li_conduction": li})
     if known is not None:
@@ -138,6 +155,7 @@ def table_rows() -> tuple[ElectronicCharacter, ...]:
             formula=row["formula"],
             character=row["character"],
             gap_ev=row.get("gap_ev"),
+            gap_at_least_ev=row.get("gap_at_least_ev"),
             li_conduction=row.get("li"),
             source=content["sources"][row["source"]],
         )
@@ -183,7 +201,7 @@ def passivation_hint(products: Sequence[Amount]) -> str:
     small = [f"{k.formula} ({k.gap_ev:g} eV)" for k in known if k.conducts]
     if small:
         return f"small-gap {joined(small)}: may keep growing"
-    unknown = [k.formula for k in known if k.character == "unknown"]
+    unknown = [k.formula for k in known if k.open]
     if unknown:
         return f"electronic character of {joined(unknown)} unknown"
     return "insulating products: may passivate" if known else "no products"

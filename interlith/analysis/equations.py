@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
+from interlith.analysis.references import atoms_in, parse_formula
 from interlith.records import Amount
 
 LARGEST_DENOMINATOR = 12
@@ -12,15 +14,28 @@ LARGEST_DENOMINATOR = 12
 def equation(reactants: Iterable[Amount], products: Iterable[Amount]) -> str:
     """Write ``Li6PS5Cl + 8 Li -> Li3P + 5 Li2S + LiCl``.
 
-    Species on both sides are cancelled; negative reactants move to the right, so a reaction that
-    releases Li may pass ``Amount(formula="Li", amount=-2)``.
+    Species on both sides are cancelled, however they are spelled; negative reactants move to the
+    right, so a reaction that releases Li may pass ``Amount(formula="Li", amount=-2)``.
     """
+    consumed = [(item.formula, item.amount) for item in reactants]
+    return written(net_amounts([*consumed, *((p.formula, -p.amount) for p in products)]))
+
+
+def net_amounts(items: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Sum amounts by composition, each under the first spelling of its formula."""
+    spelled: dict[frozenset[tuple[str, float]], str] = {}
     net: dict[str, float] = {}
-    for item in reactants:
-        net[item.formula] = net.get(item.formula, 0.0) + item.amount
-    for item in products:
-        net[item.formula] = net.get(item.formula, 0.0) - item.amount
-    return written(net)
+    for formula, amount in items:
+        first = spelled.setdefault(_fractions(formula), formula)
+        units = 1.0 if first == formula else atoms_in(formula) / atoms_in(first)
+        net[first] = net.get(first, 0.0) + amount * units
+    return net
+
+
+@lru_cache(maxsize=10_000)
+def _fractions(formula: str) -> frozenset[tuple[str, float]]:
+    atoms = atoms_in(formula)
+    return frozenset((e, round(n / atoms, 6)) for e, n in parse_formula(formula).items())
 
 
 def written(net: Mapping[str, float]) -> str:

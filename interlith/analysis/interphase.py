@@ -17,16 +17,19 @@ from collections.abc import Sequence
 from typing import Literal
 
 from interlith.analysis.electronic_character import (
+    METALLIC,
     SMALL_GAP_EV,
     Character,
     ComputedGap,
     ElectronicCharacter,
     electronic_character,
+    is_open,
     joined,
 )
 from interlith.analysis.hull import Hull
 from interlith.analysis.reactions import closed_reaction
-from interlith.analysis.references import atoms_in
+from interlith.analysis.references import atoms_in, parse_formula
+from interlith.analysis.reservations import ANIONS, caution
 from interlith.analysis.windows import ION, stability_window
 from interlith.errors import InputError
 from interlith.records import Amount, Record, ReferenceIdentity
@@ -51,6 +54,7 @@ class InterphaseProduct(Record):
     atomic_fraction: float
     character: Character
     gap_ev: float | None
+    gap_at_least_ev: float | None = None
     li_conduction: Literal["good", "poor"] | None
     conducts_electrons: bool
     source: str
@@ -93,7 +97,9 @@ def interphase(
         Any composition.
     against : str or float
         ``"Li"`` (0 V), a voltage vs Li/Li+, or the formula of another electrode, with which the
-        electrolyte then reacts closed, at the strongest mixing.
+        electrolyte then reacts closed, at the strongest mixing. Products made only of elements
+        of a metal or an alloy (LiIn), apart from those that the electrolyte has, are left out:
+        they are the electrode.
     computed_gaps : sequence of ComputedGap
         For products of which nothing was measured.
 
@@ -118,6 +124,7 @@ def interphase(
             reaction.products,
             energy_ev_per_atom=reaction.energy_ev_per_atom,
             computed_gaps=computed_gaps,
+            electrode=_electrode(electrolyte, against),
         )
         voltage = None
     else:
@@ -128,8 +135,14 @@ def interphase(
         found = classify_interphase(
             step.products, energy_ev_per_atom=min(energy, 0.0), computed_gaps=computed_gaps
         )
+    doubt = caution(
+        hull.reference,
+        parse_formula(electrolyte),
+        *([] if voltage is not None else [parse_formula(str(against))]),
+    )
     return found.model_copy(
         update={
+            "reason": "; ".join(filter(None, (found.reason, doubt))),
             "electrolyte": electrolyte,
             "against": against if isinstance(against, str) else None,
             "voltage_v": voltage,
@@ -138,19 +151,28 @@ def interphase(
     )
 
 
+def _electrode(electrolyte: str, against: str) -> frozenset[str]:
+    """Elements whose phases are the electrode: Li, and what a metallic one brings."""
+    elements = parse_formula(against).keys()
+    if electronic_character(against).character not in METALLIC or elements & ANIONS:
+        return frozenset([ION])
+    return frozenset([ION]) | (elements - parse_formula(electrolyte).keys())
+
+
 def classify_interphase(
     products: Sequence[Amount],
     *,
     energy_ev_per_atom: float | None = None,
     stable_within_ev_per_atom: float = STABLE_WITHIN_EV_PER_ATOM,
     computed_gaps: Sequence[ComputedGap] = (),
+    electrode: frozenset[str] = frozenset([ION]),
 ) -> InterphaseRecord:
     """Class of an interphase made of these products.
 
     Parameters
     ----------
     products : sequence of Amount
-        Formula units of each; Li metal among them is left out (it is the electrode).
+        Formula units of each; those made of ``electrode`` only are left out.
     energy_ev_per_atom : float, optional
         Driving force (negative), the reactants' own energy above hull removed. None means that
         the products are known to form.
@@ -158,6 +180,8 @@ def classify_interphase(
         Driving forces up to this are called stable.
     computed_gaps : sequence of ComputedGap
         For products of which nothing was measured.
+    electrode : frozenset of str
+        Elements of the electrode, Li metal if left out.
 
     Raises
     ------
@@ -169,7 +193,7 @@ def classify_interphase(
             f"the stability threshold {stable_within_ev_per_atom:g} eV/atom is negative; give a "
             "positive one, for example 0.02"
         )
-    rows = _describe(products, computed_gaps)
+    rows = _describe(products, computed_gaps, electrode)
     if energy_ev_per_atom is not None and energy_ev_per_atom >= -stable_within_ev_per_atom:
         found: InterphaseClass = "stable"
         force = 1000 * abs(min(energy_ev_per_atom, 0.0))
@@ -189,9 +213,11 @@ def classify_interphase(
 
 
 def _describe(
-    products: Sequence[Amount], computed: Sequence[ComputedGap]
+    products: Sequence[Amount], computed: Sequence[ComputedGap], electrode: frozenset[str]
 ) -> tuple[InterphaseProduct, ...]:
-    kept = [p for p in products if p.formula != ION and p.amount > 0]
+    kept = [
+        p for p in products if p.amount > 0 and not electrode >= parse_formula(p.formula).keys()
+    ]
     atoms = [p.amount * atoms_in(p.formula) for p in kept]
     return tuple(
         _product(p, n / sum(atoms), electronic_character(p.formula, computed))
@@ -206,6 +232,7 @@ def _product(product: Amount, fraction: float, known: ElectronicCharacter) -> In
         atomic_fraction=fraction,
         character=known.character,
         gap_ev=known.gap_ev,
+        gap_at_least_ev=known.gap_at_least_ev,
         li_conduction=known.li_conduction,
         conducts_electrons=known.conducts,
         source=known.source,
@@ -214,22 +241,26 @@ def _product(product: Amount, fraction: float, known: ElectronicCharacter) -> In
 
 def _judge(rows: Sequence[InterphaseProduct]) -> tuple[InterphaseClass, str]:
     conducting = [row for row in rows if row.conducts_electrons]
-    unknown = [row.formula for row in rows if row.character == "unknown"]
+    open_ = [row for row in rows if is_open(row.character, row.gap_ev, row.gap_at_least_ev)]
+    unknown = [row.formula for row in open_]
     share = sum(row.atomic_fraction for row in conducting)
     names = joined([_named(row) for row in conducting])
     if share >= PERCOLATES_FROM:
         also = f"; electronic character of {joined(unknown)} unknown" if unknown else ""
         return "mixed-conducting", f"{names}, {100 * share:.1f} % of the product atoms{also}"
-    hidden = sum(row.atomic_fraction for row in rows if row.character == "unknown")
+    hidden = sum(row.atomic_fraction for row in open_)
     if hidden + share >= PERCOLATES_FROM:
         return "unknown", f"electronic character of {joined(unknown)} unknown"
     if conducting:
         return (
             "passivating",
             f"{names} is only {100 * share:.1f} % of the product atoms, below "
-            f"{100 * PERCOLATES_FROM:.0f} %; the rest does not conduct electrons",
+            f"{100 * PERCOLATES_FROM:.0f} %; the rest "
+            + (f"is not known to ({joined(unknown)})" if unknown else "does not conduct electrons"),
         )
-    return "passivating", f"no product conducts electrons ({joined([row.formula for row in rows])})"
+    every = joined([row.formula for row in rows])
+    traces = f"; of {joined(unknown)}, a trace, it is not known" if unknown else ""
+    return "passivating", f"no product conducts electrons ({every}){traces}"
 
 
 def _named(row: InterphaseProduct) -> str:

@@ -13,6 +13,7 @@ reactant's own instability is never counted as reaction; it is reported beside i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,8 +22,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from interlith.analysis.equations import written
+from interlith.analysis.equations import net_amounts, written
 from interlith.analysis.hull import Compound, Corner, Hull, System
+from interlith.analysis.reservations import caution
 from interlith.analysis.volumes import VolumeChange, volume_change
 from interlith.errors import InputError
 from interlith.records import Amount, Record, ReferenceIdentity, Status
@@ -95,7 +97,11 @@ class OpenEnergies(Record):
 
 
 class OpenReactionRecord(Record):
-    """Reaction open to Li at one voltage; see :func:`open_reaction`."""
+    """Reaction open to Li at one voltage; see :func:`open_reaction`.
+
+    ``capacity_mah_per_g`` is the charge of the Li that the reservoir gives (positive) or takes
+    (negative), per mass of ``a``; the Li of both reactants is counted.
+    """
 
     schema_version: int = 1
     a: str
@@ -202,9 +208,12 @@ def closed_reaction(hull: Hull, formula_a: str, formula_b: str) -> ReactionRecor
     kinks = tuple(_kink(hull, line, corner, energy_a, energy_b) for corner in corners)
     lowest = min(kinks, key=lambda kink: kink.energy_ev_per_atom)
     best = lowest if lowest.energy_ev_per_atom <= -NO_REACTION else None
+    doubt = caution(hull.reference, a.composition, b.composition)
     return ReactionRecord(
         a=formula_a,
         b=formula_b,
+        status="diagnosis" if doubt else "ok",
+        reason=doubt,
         energy_ev_per_atom=0.0 if best is None else best.energy_ev_per_atom,
         mixing_fraction_a=None if best is None else best.mixing_fraction_a,
         products=() if best is None else best.products,
@@ -241,8 +250,14 @@ def open_reaction(
     Raises
     ------
     InputError
-        On an unreadable formula, an absent element, or a reactant that is Li alone.
+        On an unreadable formula, an absent element, a reactant that is Li alone, or a voltage
+        below 0 (where Li metal plates without end) or that is no number.
     """
+    if not (math.isfinite(voltage_v) and voltage_v >= 0.0):
+        raise InputError(
+            f"{voltage_v:g} V vs Li/Li+ is no voltage for a reaction open to Li: below 0 V Li "
+            "metal plates and nothing ends it; give 0 or more, for example 4.3"
+        )
     a, b = hull.compound(formula_a), hull.compound(formula_b)
     for compound in (a, b):
         if set(compound.composition) == {ION}:
@@ -269,10 +284,13 @@ def open_reaction(
             corners = system.path(line.origin, line.direction, (0.0, 1.0))
             kinks = tuple(_kink(hull, line, c, alone_a, alone_b) for c in corners)
     best = mutual["per_atom"]
+    doubt = caution(hull.reference, a.composition, b.composition)
     return OpenReactionRecord(
         a=formula_a,
         b=formula_b,
         voltage_v=voltage_v,
+        status="diagnosis" if doubt else "ok",
+        reason=doubt,
         energy_ev_per_atom=best.energy_ev,
         mixing_fraction_a=best.mixing_fraction_a,
         products=best.products,
@@ -364,12 +382,9 @@ def _reaction(
     scale = units_a if len(line.a.composition) > 1 and units_a > 1e-9 else units_b
     if scale <= 1e-9:
         scale = units_a
-    net: dict[str, float] = {}
-    for formula, amount in ((line.a.formula, units_a), (line.b.formula, units_b), (ION, li_change)):
-        net[formula] = net.get(formula, 0.0) + amount / scale
-    for product in products:
-        net[product.formula] = net.get(product.formula, 0.0) - product.amount / scale
-    return written(net)
+    consumed = ((line.a.formula, units_a), (line.b.formula, units_b), (ION, li_change))
+    items = [*consumed, *((product.formula, -product.amount) for product in products)]
+    return written(net_amounts((formula, amount / scale) for formula, amount in items))
 
 
 def _volume(line: MixingLine, kink: Kink) -> VolumeChange | None:

@@ -14,8 +14,8 @@ from interlith.analysis.builtin_reference import (
     reference_from_data,
 )
 from interlith.analysis.reference_files import load_csv
-from interlith.analysis.references import ReferenceSet
-from interlith.errors import InputError, OutputError, ReferenceSetError
+from interlith.analysis.references import ReferenceSet, parse_formula
+from interlith.errors import FormulaError, InputError, OutputError, ReferenceSetError
 from interlith.records import ReferenceIdentity, Shift
 from interlith.settings import data_folder
 
@@ -115,6 +115,22 @@ def set_for(elements: Iterable[str]) -> str:
         )
     dft, other = load_builtin(DFT_SET), load_builtin(POTENTIAL_SET)
     return DFT_SET if coverage(dft, other, asked).covered else POTENTIAL_SET
+
+
+def elements_of(formulas: Iterable[str]) -> set[str]:
+    """Li and the elements of some formulas; an unreadable one adds none."""
+    found = {"Li"}
+    for formula in formulas:
+        try:
+            found |= parse_formula(formula).keys()
+        except FormulaError:
+            continue
+    return found
+
+
+def every_element() -> frozenset[str]:
+    """Elements of the potential's set: what ``auto`` must cover where any of them may come up."""
+    return frozenset(load_builtin(POTENTIAL_SET).elements)
 
 
 def _imported() -> dict[str, Path]:

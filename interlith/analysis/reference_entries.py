@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,11 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from interlith.analysis.reference_files import cached, read_bytes
+from interlith.analysis.reference_files import cached, check_energies, read_bytes
 from interlith.analysis.references import (
     CorrectionUncertainty,
     ReferenceSet,
-    check_energies,
     with_elements,
 )
 from interlith.errors import MissingDependencyError, ReferenceSetError
@@ -105,7 +105,16 @@ def from_entries(
     _check_scheme(scheme)
     if not entries:
         raise ReferenceSetError(f"the reference set '{name}' holds no entries")
-    kept = _corrected(entries, scheme)
+    kept, dropped = _corrected(entries, scheme)
+    notes = tuple(
+        f"{len(lost)} entries left out by {scheme}, {_named(lost)}: {cause}"
+        for cause, lost in dropped.items()
+    )
+    if not kept:
+        raise ReferenceSetError(
+            f"the reference set '{name}' is empty ({'; '.join(notes)}); use --scheme none, or give "
+            "every entry the parameters run_type (GGA or GGA+U) and hubbards"
+        )
     lowest: dict[str, Any] = {}
     for entry in kept:
         if not np.isfinite(entry.energy):
@@ -115,9 +124,7 @@ def from_entries(
         formula = entry.composition.reduced_formula
         if formula not in lowest or entry.energy_per_atom < lowest[formula].energy_per_atom:
             lowest[formula] = entry
-    elements = _element_energies(lowest.values(), name)
-    dropped = len(entries) - len(kept)
-    notes = (f"{dropped} entries left out: the scheme has no rule for them",) if dropped else ()
+    elements = _element_energies(lowest.values(), name, notes)
     return _assemble(list(lowest.values()), elements, name, digest, scheme, notes)
 
 
@@ -144,30 +151,45 @@ def _decode(path: Path, rows: list[Any]) -> list[Any]:
     return entries
 
 
-def _corrected(entries: Sequence[Any], scheme: str) -> list[Any]:
-    from pymatgen.entries.compatibility import MaterialsProject2020Compatibility
+def _corrected(entries: Sequence[Any], scheme: str) -> tuple[list[Any], dict[str, list[str]]]:
+    """Copies with the scheme's corrections; formulas of those it drops, by cause."""
+    from pymatgen.entries.compatibility import (
+        CompatibilityError,
+        MaterialsProject2020Compatibility,
+    )
 
     if scheme == "none":
         bare = [entry.copy() for entry in entries]
         for entry in bare:
             entry.energy_adjustments = []
-        return bare
+        return bare, {}
     compatibility = MaterialsProject2020Compatibility(check_potcar=False)
+    kept: list[Any] = []
+    dropped: dict[str, list[str]] = {}
     with warnings.catch_warnings():
         # one warning per entry whose oxidation states cannot be guessed: thousands of lines
         warnings.simplefilter("ignore")
-        return _processed(compatibility, entries)
+        for entry in entries:
+            cause = "ignored"
+            try:
+                done = compatibility.process_entries(
+                    [entry], clean=True, inplace=False, on_error="raise"
+                )
+            except CompatibilityError as error:
+                done, cause = [], re.sub(r"\bEntry \S+ ", "", str(error)).rstrip(". ")
+            kept += done
+            if not done:
+                dropped.setdefault(cause, []).append(entry.composition.reduced_formula)
+    return kept, dropped
 
 
-def _processed(compatibility: Any, entries: Sequence[Any]) -> list[Any]:
-    return list(
-        compatibility.process_entries(
-            list(entries), clean=True, inplace=False, on_error="ignore", verbose=False
-        )
-    )
+def _named(formulas: Sequence[str], shown: int = 8) -> str:
+    several = sorted(set(formulas))
+    more = f" and {len(several) - shown} more" if len(several) > shown else ""
+    return ", ".join(several[:shown]) + more
 
 
-def _element_energies(entries: Iterable[Any], name: str) -> dict[str, float]:
+def _element_energies(entries: Iterable[Any], name: str, notes: Sequence[str]) -> dict[str, float]:
     entries = list(entries)
     own = {
         str(e.composition.elements[0]): e.energy_per_atom
@@ -179,6 +201,7 @@ def _element_energies(entries: Iterable[Any], name: str) -> dict[str, float]:
         raise ReferenceSetError(
             f"'{name}' has no entry of the element {', '.join(absent)}; formation energies need "
             "one entry of every element from the same source"
+            + "".join(f" ({note}; --scheme none keeps them)" for note in notes)
         )
     return own
 

@@ -18,7 +18,6 @@ import numpy as np
 from interlith.analysis.references import (
     CorrectionUncertainty,
     ReferenceSet,
-    check_energies,
     parse_formula,
     with_elements,
 )
@@ -28,8 +27,10 @@ from interlith.settings import cache_folder
 FORMULA_COLUMN = "formula"
 ENERGY_COLUMN = "formation_energy_ev_per_atom"
 SIGMA_COLUMN = "sigma_ev_per_atom"
+ELEMENT_ZERO_EV = 1e-6
+"""Largest formation energy of an element, eV per atom."""
 _PLAIN = re.compile(r"([A-Z][a-z]?)(\d*\.?\d*)")
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 
 
 def read_bytes(path: Path) -> tuple[bytes, str]:
@@ -91,7 +92,7 @@ def _parse_csv(path: Path, data: bytes, digest: str) -> ReferenceSet:
     column = {name: i for i, name in enumerate(header)}
     labels = [row[column[FORMULA_COLUMN]].strip() for row in rows]
     energies = _numbers(path, rows, column[ENERGY_COLUMN])
-    sigma = _numbers(path, rows, column[SIGMA_COLUMN]) if SIGMA_COLUMN in column else None
+    sigma, notes = _sigma(path, rows, column.get(SIGMA_COLUMN))
     names: dict[str, int] = {}
     starts, species, amounts = [0], [], []
     for i, label in enumerate(labels):
@@ -110,9 +111,44 @@ def _parse_csv(path: Path, data: bytes, digest: str) -> ReferenceSet:
         amounts=np.asarray(amounts),
         energies=energies,
         sigma=sigma,
+        notes=notes,
     )
     check_energies(reference.name, labels, energies, composition_keys(reference))
+    _check_elements(path, reference)
     return with_elements(reference)
+
+
+def _sigma(
+    path: Path, rows: list[list[str]], column: int | None
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Standard uncertainties, and how many rows state none."""
+    if column is None:
+        return None, ()
+    blank = np.array([not row[column].strip() for row in rows], dtype=bool)
+    if blank.all():
+        return None, ()
+    given = [[*row[:column], "0"] if none else row for row, none in zip(rows, blank, strict=True)]
+    sigma = _numbers(path, given, column)
+    bad = np.flatnonzero(~np.isfinite(sigma) | (sigma < 0))
+    if len(bad):
+        raise ReferenceSetError(
+            f"{path} line {bad[0] + 2}: the uncertainty '{rows[bad[0]][column]}' is not a finite "
+            "number of 0 or more; leave it blank where none is known"
+        )
+    left = int(blank.sum())
+    return sigma, (f"{left} phases state no uncertainty and add none",) if left else ()
+
+
+def _check_elements(path: Path, reference: ReferenceSet) -> None:
+    """Refuse elements with an energy: then the column holds total energies."""
+    for phase in np.flatnonzero(np.diff(reference.starts) == 1):
+        energy = float(reference.energies[phase])
+        if abs(energy) > ELEMENT_ZERO_EV:
+            raise ReferenceSetError(
+                f"{path} line {phase + 2}: the element {reference.formula(int(phase))} has "
+                f"{energy:g} eV/atom; formation energies of elements are 0, so these look like "
+                "total energies: subtract those of the elements, or give pymatgen entries as JSON"
+            )
 
 
 def _read_row(path: Path, row: int, label: str) -> list[tuple[str, float]]:
@@ -153,6 +189,37 @@ def _numbers(path: Path, rows: list[list[str]], column: int) -> np.ndarray:
                     "atom with a decimal point"
                 ) from error
         raise
+
+
+def check_energies(
+    name: str, labels: list[str], energies: np.ndarray, fractions_key: np.ndarray
+) -> None:
+    """Refuse empty sets, missing energies and compositions that occur twice.
+
+    Raises
+    ------
+    ReferenceSetError
+        Naming the first offenders.
+    """
+    if len(energies) == 0:
+        raise ReferenceSetError(
+            f"the reference set '{name}' holds no phases; give at least one row "
+            "formula,formation_energy_ev_per_atom"
+        )
+    bad = np.flatnonzero(~np.isfinite(energies))
+    if len(bad):
+        raise ReferenceSetError(
+            f"{len(bad)} phases of '{name}' have no finite energy, first {labels[bad[0]]}; "
+            "remove the rows or fill in the energy in eV per atom"
+        )
+    order = np.argsort(fractions_key, kind="stable")
+    same = np.flatnonzero(np.diff(fractions_key[order]) < 1e-9)
+    if len(same):
+        first, second = labels[order[same[0]]], labels[order[same[0] + 1]]
+        raise ReferenceSetError(
+            f"{len(same)} compositions of '{name}' occur twice, first {first} and {second}; "
+            "keep the lowest energy of each composition"
+        )
 
 
 def composition_keys(reference: ReferenceSet) -> np.ndarray:

@@ -12,6 +12,7 @@ remembers what was done to it, and its identity travels with every result.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -19,7 +20,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from interlith.errors import FormulaError, InputError, MissingElementError, ReferenceSetError
+from interlith.errors import FormulaError, InputError, MissingElementError
 from interlith.records import ReferenceIdentity, Shift
 
 FloatArray = npt.NDArray[np.float64]
@@ -94,8 +95,8 @@ class ReferenceSet:
     corrections : CorrectionUncertainty or None
         Correlated part of the uncertainty.
     known_phases : mapping
-        Chemical system (``"Li-P-S"``) to formulas known to be stable in it, whether or not the
-        set holds them; empty where nothing is known about the set's completeness.
+        Chemical system (``"Li-P-S"``) to formulas known to be stable in it or planned for the
+        set, whether or not it holds them; empty where nothing is known of its completeness.
     """
 
     name: str
@@ -240,7 +241,7 @@ class ReferenceSet:
         return dense
 
     def missing_phases(self, elements: Iterable[str]) -> tuple[str, ...]:
-        """Phases known to be stable among these elements that the set does not hold."""
+        """Phases known or planned among these elements that the set does not hold."""
         inside = set(elements)
         return tuple(
             formula
@@ -249,6 +250,21 @@ class ReferenceSet:
             for formula in formulas
             if formula not in self.excluded and self.find(parse_formula(formula)) is None
         )
+
+    def held_together(self, element: str, other: str) -> bool:
+        """Whether some phase holds both elements."""
+        return bool(self._partners[element] >> self.element_index[other] & 1)
+
+    @cached_property
+    def _partners(self) -> dict[str, int]:
+        """Bit set of the elements that some phase holds together with each element."""
+        low, high = self.masks
+        found = {}
+        for element in self.elements:
+            here = self.contains(element)
+            parts = [int(np.bitwise_or.reduce(row[here])) for row in (low, high)]
+            found[element] = parts[0] | (parts[1] << 64)
+        return found
 
     def find(self, composition: Mapping[str, float]) -> int | None:
         """Index of the phase with this composition, or None."""
@@ -314,14 +330,20 @@ class ReferenceSet:
         Raises
         ------
         InputError
-            If a formula is not in the set.
+            If a formula is not in the set, or is an element.
         """
         formulas = list(formulas)
         if not formulas:
             return self
         keep = np.ones(len(self), dtype=bool)
         for formula in formulas:
-            phase = self.find(parse_formula(formula))
+            composition = parse_formula(formula)
+            if len(composition) == 1:
+                raise InputError(
+                    f"cannot exclude {formula}: an element is the zero that energies are counted "
+                    "from; exclude its compounds, for example LiS4,P2S7"
+                )
+            phase = self.find(composition)
             if phase is None:
                 raise InputError(
                     f"cannot exclude {formula}: it is not in the reference set '{self.name}'; "
@@ -335,9 +357,16 @@ class ReferenceSet:
 
         Raises
         ------
+        InputError
+            If the energy is no finite number.
         MissingElementError
             If the element, or one named in ``without``, is not in the set.
         """
+        if not math.isfinite(shift.ev_per_atom):
+            raise InputError(
+                f"the shift {shift.element}={shift.ev_per_atom:g} is no finite number; write "
+                "ELEMENT=EV_PER_ATOM, for example S=0.66346"
+            )
         self.require_elements([shift.element, *shift.without])
         touched = self.contains(shift.element)
         for element in shift.without:
@@ -450,34 +479,3 @@ def reduced_formula(composition: Mapping[str, float]) -> str:
     from pymatgen.core.composition import Composition
 
     return Composition(composition).reduced_formula
-
-
-def check_energies(
-    name: str, labels: list[str], energies: FloatArray, fractions_key: FloatArray
-) -> None:
-    """Refuse empty sets, missing energies and compositions that occur twice.
-
-    Raises
-    ------
-    ReferenceSetError
-        Naming the first offenders.
-    """
-    if len(energies) == 0:
-        raise ReferenceSetError(
-            f"the reference set '{name}' holds no phases; give at least one row "
-            "formula,formation_energy_ev_per_atom"
-        )
-    bad = np.flatnonzero(~np.isfinite(energies))
-    if len(bad):
-        raise ReferenceSetError(
-            f"{len(bad)} phases of '{name}' have no finite energy, first {labels[bad[0]]}; "
-            "remove the rows or fill in the energy in eV per atom"
-        )
-    order = np.argsort(fractions_key, kind="stable")
-    same = np.flatnonzero(np.diff(fractions_key[order]) < 1e-9)
-    if len(same):
-        first, second = labels[order[same[0]]], labels[order[same[0] + 1]]
-        raise ReferenceSetError(
-            f"{len(same)} compositions of '{name}' occur twice, first {first} and {second}; "
-            "keep the lowest energy of each composition"
-        )

@@ -14,6 +14,7 @@ True
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -22,6 +23,7 @@ from interlith.analysis.electronic_character import passivation_hint
 from interlith.analysis.equations import equation
 from interlith.analysis.hull import Compound, Corner, Hull, System
 from interlith.analysis.references import reduced_formula
+from interlith.analysis.reservations import caution, charges_balance
 from interlith.errors import InputError
 from interlith.records import Amount, Record, ReferenceIdentity, Status
 
@@ -127,15 +129,18 @@ def stability_window(
     -------
     WindowRecord
         ``oxidation_potential_v`` is None, with a reason, for a compound without Li. ``status``
-        is ``"diagnosis"`` when the Li content is off balance: the window is then that of the
-        nearest balanced content, or, far from one, a single plateau voltage.
+        is ``"diagnosis"`` when the Li content is off the stable ones: the window is then that of
+        the nearest, if charges say that the formula is rounded, or a single plateau voltage; and
+        when the set holds no compound of two of its elements.
 
     Raises
     ------
     InputError
-        On an unreadable formula, an absent element, a reversed range, or Li alone.
+        On an unreadable formula, an absent element, a reversed range, a voltage that is no
+        number, or Li alone.
     """
     low, high = check_range(voltage_range_v)
+    check_voltages(voltages_v)
     compound = hull.compound(formula)
     if energy_above_hull_ev_per_atom is not None:
         compound = replace(compound, energy_above_hull=energy_above_hull_ev_per_atom)
@@ -146,10 +151,11 @@ def stability_window(
     side = line.own_place()
     steps = [step for step in line.steps(side) if low - 1e-9 <= step.voltage_v <= high + 1e-9]
     mixture = hull.amounts(compound.stable_mixture)
+    doubt = caution(hull.reference, compound.composition)
     return WindowRecord(
         formula=formula,
-        status="ok" if side.reason is None else side.status,
-        reason=side.reason,
+        status="diagnosis" if doubt else "ok" if side.reason is None else side.status,
+        reason="; ".join(filter(None, (side.reason, doubt))) or None,
         reduction_potential_v=side.reduction,
         oxidation_potential_v=side.oxidation,
         energy_above_hull_ev_per_atom=compound.energy_above_hull,
@@ -181,8 +187,23 @@ def check_range(voltage_range_v: tuple[float, float]) -> tuple[float, float]:
     return low, high
 
 
+def check_voltages(voltages_v: Sequence[float]) -> None:
+    """Refuse voltages that are no finite number.
+
+    Raises
+    ------
+    InputError
+        Naming the first.
+    """
+    for voltage in voltages_v:
+        if not math.isfinite(voltage):
+            raise InputError(
+                f"{voltage:g} V is no voltage; give finite numbers in V vs Li/Li+, for example 4.3"
+            )
+
+
 def window_limits(hull: Hull, compound: Compound) -> tuple[float, float | None]:
-    """Reduction and oxidation limit alone, V, by two linear programs (for screens).
+    """Reduction and oxidation limit alone, V, by two linear programs (for stable phases).
 
     The oxidation limit is None for a compound without Li. Off-balance compositions give the
     voltage of their plateau twice.
@@ -198,12 +219,12 @@ def _without_noise(voltage: float) -> float:
     return 0.0 if abs(voltage) < SOLVER_NOISE_V else voltage
 
 
-class _Place:
+class Place:
     """Where the compound sits among the corners: limits and neighbouring corners."""
 
     def __init__(
         self,
-        reduction: float | None,
+        reduction: float,
         oxidation: float | None,
         below: int | None,
         above: int | None,
@@ -237,14 +258,15 @@ class LithiationLine:
         a, b = self.corners[left], self.corners[left + 1]
         return _without_noise(-(b.energy - a.energy) / (b.position - a.position))
 
-    def own_place(self) -> _Place:
+    def own_place(self) -> Place:
         """Locate the compound's own Li content among the corners."""
         tolerance = SAME_CONTENT * self.compound.atoms
         offsets = [corner.position - self.content for corner in self.corners]
         nearest = min(range(len(offsets)), key=lambda i: abs(offsets[i]))
         if abs(offsets[nearest]) <= tolerance:
             return self._at(nearest)
-        if abs(offsets[nearest]) <= NEAR_BALANCE * self.compound.atoms:
+        rounded = abs(offsets[nearest]) <= NEAR_BALANCE * self.compound.atoms
+        if rounded and not charges_balance(self.compound.composition):
             balanced = dict(self.host)
             if self.corners[nearest].position > 0:
                 balanced[ION] = self.corners[nearest].position
@@ -259,49 +281,54 @@ class LithiationLine:
         left = max(i for i, offset in enumerate(offsets) if offset < 0)
         voltage = self.plateau(left)
         below = left + 1 if left + 1 < len(self.corners) else None
-        return _Place(
+        own = "; its charges balance, so the formula is not taken as rounded" if rounded else ""
+        return Place(
             voltage,
             voltage,
             below,
             left,
             f"{self.compound.formula} has no window of its own: its stable mixture lies on the "
-            f"plateau at {voltage:.2f} V, so it takes up or releases Li there",
+            f"plateau at {voltage:.2f} V, so it takes up or releases Li there{own}",
         )
 
-    def _at(self, i: int) -> _Place:
+    def _at(self, i: int) -> Place:
         below = i + 1 if i + 1 < len(self.corners) else None
         if i > 0:
-            return _Place(self.plateau(i), self.plateau(i - 1), below, i - 1)
+            return Place(self.plateau(i), self.plateau(i - 1), below, i - 1)
         reason = (
             "no oxidation limit: the compound holds no Li that could be extracted"
             if self.content == 0
             else "no oxidation limit: the host without Li is not reached by extraction"
         )
-        return _Place(self.plateau(i), None, below, None, reason, "ok")
+        return Place(self.plateau(i), None, below, None, reason, "ok")
 
-    def steps(self, place: _Place) -> list[LadderStep]:
+    def steps(self, place: Place) -> list[LadderStep]:
         """Every plateau from the highest voltage down to Li metal."""
         found: list[LadderStep] = []
         tolerance = SAME_CONTENT * self.compound.atoms
         for left in range(len(self.corners) - 1):
-            voltage = self.plateau(left)
             oxidation = self.corners[left + 1].position <= self.content + tolerance or (
                 place.above is not None and left <= place.above and place.below != left + 1
             )
-            beyond = left if oxidation else left + 1
-            change = self.corners[beyond].position - self.content
-            products = self.hull.amounts(self.corners[beyond].phases)
-            found.append(
-                LadderStep(
-                    voltage_v=voltage,
-                    direction="oxidation" if oxidation else "reduction",
-                    li_change_per_formula=change,
-                    products=products,
-                    reaction=self._equation(change, products),
-                    passivation=passivation_hint(products),
-                )
-            )
+            on_it = (place.above, place.below) == (left, left + 1)  # both ways from a plateau
+            if oxidation or on_it:
+                found.append(self._step(left, "oxidation"))
+            if not oxidation or on_it:
+                found.append(self._step(left, "reduction"))
         return found
+
+    def _step(self, left: int, direction: Literal["reduction", "oxidation"]) -> LadderStep:
+        beyond = left if direction == "oxidation" else left + 1
+        change = self.corners[beyond].position - self.content
+        products = self.hull.amounts(self.corners[beyond].phases)
+        return LadderStep(
+            voltage_v=self.plateau(left),
+            direction=direction,
+            li_change_per_formula=change,
+            products=products,
+            reaction=self._equation(change, products),
+            passivation=passivation_hint(products),
+        )
 
     def decomposition(self, corner: int | None) -> Decomposition | None:
         """Products at a corner, with the balanced reaction from the compound."""

@@ -225,12 +225,28 @@ def _show(data: dict[str, Any]) -> None:
         for record in data["dft"]
         for gap in (record["gaps"] or {"gaps": []})["gaps"]
     ]
+    parts += _doubts(data)
     lacking = {f for c in data["components"] for f in (c["window"] or {}).get("missing_phases", ())}
     if lacking:
         parts.append(missing_line(sorted(lacking)))
     parts += [f"No answer: {f['subject']} ({f['step']}): {f['reason']}" for f in data["failures"]]
     parts.append(reference_line(data["reference"]))
     print_tables(*parts)
+
+
+def _doubts(data: dict[str, Any]) -> list[str]:
+    """What air gives off, and what stands in the way of an answer."""
+    from interlith.analysis.atmosphere import AtmosphereRecord
+
+    lines = []
+    for one in data["atmosphere"]:
+        gases, status = AtmosphereRecord.model_validate(one).judged_gases()
+        why = f" ({one['reason']})" if status != "ok" and one["reason"] else ""
+        lines.append(f"Toxic gases of {one['formula']} in moist air: {gases}{why}")
+    windows = [c["window"] for c in data["components"] if c["window"]]
+    closed = [pair["closed"] for pair in data["interfaces"]]
+    reasons = [one["reason"] for one in (*windows, *closed) if one["status"] == "diagnosis"]
+    return [*lines, *dict.fromkeys(reasons)]
 
 
 def _transport_lines(record: dict[str, Any]) -> list[str]:

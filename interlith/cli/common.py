@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -64,12 +65,14 @@ def numbers(text: str, option: str, count: int | None = None) -> tuple[float, ..
     Raises
     ------
     InputError
-        If one is no number, or there are not ``count``.
+        If one is no finite number, or there are not ``count``.
     """
     try:
         values = tuple(float(part) for part in listed(text))
     except ValueError as error:
         raise InputError(f"{option} '{text}' is no list of numbers; write 0,5") from error
+    if not all(math.isfinite(value) for value in values):
+        raise InputError(f"{option} '{text}' holds what is no finite number; write 0,5")
     if count is not None and len(values) != count:
         raise InputError(f"{option} '{text}' has {len(values)} numbers; it takes {count}: 0,5")
     return values
@@ -97,10 +100,10 @@ def reference_from(
 
 
 def elements_in(formulas: Sequence[str]) -> set[str]:
-    """Elements of some formulas and Li."""
-    from interlith.analysis.references import parse_formula
+    """Li and the elements of some formulas; an unreadable one adds none."""
+    from interlith.analysis.reference_catalog import elements_of
 
-    return {"Li"}.union(*(parse_formula(formula) for formula in formulas))
+    return elements_of(formulas)
 
 
 def lasting(seconds: float) -> str:
@@ -121,9 +124,9 @@ def typed() -> str:
 
 
 def print_json(data: Any) -> None:
-    """One JSON document on stdout."""
-    json.dump(data, sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write("\n")
+    """One JSON document on stdout, whole or not at all."""
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(text + "\n")
 
 
 def write_json(data: Any, path: Path | None) -> None:
@@ -203,13 +206,13 @@ def missing_line(formulas: Sequence[str], shown: int = 8) -> str:
     """One line on phases that the reference set should hold and does not."""
     more = f" and {len(formulas) - shown} more" if len(formulas) > shown else ""
     return (
-        f"Not in the reference set though known to be stable in this chemistry: "
+        f"Not in the reference set though known or planned in this chemistry: "
         f"{', '.join(formulas[:shown])}{more}; limits that involve them may move"
     )
 
 
 def reference_line(reference: dict[str, Any]) -> str:
-    """One line that names the energies behind the numbers."""
+    """The energies behind the numbers, and below them what the set says of itself."""
     parts = [
         f"Reference: {reference['name']} ({reference['n_phases']} phases, "
         f"scheme {reference['scheme']}, sha256 {reference['sha256'][:12]})"
@@ -220,4 +223,4 @@ def reference_line(reference: dict[str, Any]) -> str:
         f"{shift['element']} shifted by {shift['ev_per_atom']:+g} eV/atom"
         for shift in reference["shifts"]
     ]
-    return "; ".join(parts)
+    return "\n  ".join(["; ".join(parts), *reference["notes"]])

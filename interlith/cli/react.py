@@ -72,7 +72,8 @@ def react(
         if as_json:
             print_json(rows)
             return
-        print_tables(_pair_table(rows), reference_line(energies.identity().to_json()))
+        doubts = dict.fromkeys(row["reason"] for row in rows if "reason" in row)
+        print_tables(_pair_table(rows), *doubts, reference_line(energies.identity().to_json()))
         return
     results = _one(energies, materials[0], materials[1], voltage)
     if as_json:
@@ -116,8 +117,9 @@ def _many(energies: Any, pairs: list[tuple[str, str]], workers: int) -> list[dic
         rows = react_pairs(energies, pairs, workers=workers, progress=progress)
         found = [row.to_json() for row in rows]
     for row in found:
-        if row["error"] is None:
-            row.pop("error")
+        for why in ("error", "reason"):
+            if row[why] is None:
+                row.pop(why)
     return found
 
 
@@ -136,6 +138,10 @@ def _one(energies: Any, a: str, b: str, voltage: str | None) -> list[dict[str, A
 
 def _voltages(text: str) -> list[float]:
     values = numbers(text, "--voltage")
+    if min(values, default=0.0) < 0:
+        raise InputError(
+            f"--voltage '{text}' goes below 0 V vs Li/Li+, where Li metal plates; give 0 or more"
+        )
     if len(values) == 1:
         return list(values)
     if len(values) != 3 or values[1] <= values[0] or values[2] <= 0:
@@ -152,11 +158,21 @@ def _pair_table(rows: list[dict[str, Any]]) -> Any:
             row["a"],
             row["b"],
             row["error"] if "error" in row else f"{row['energy_ev_per_atom'] * 1000:.0f}",
-            " + ".join(product["formula"] for product in row["products"]) or "no reaction",
+            ""
+            if "error" in row
+            else " + ".join(product["formula"] for product in row["products"]) or "no reaction",
         ]
         for row in rows
     ]
     return table("Closed reactions", ("a", "b", "meV/atom", "products"), shown)
+
+
+def _capacity_line(result: dict[str, Any]) -> str:
+    capacity = result["capacity_mah_per_g"]
+    if result["mode"] == "closed":
+        return f"  takes {capacity:.0f} mAh per g of the other reactant"
+    way = "takes" if capacity >= 0 else "releases"
+    return f"  {way} {abs(capacity):.0f} mAh per g of {result['a']} (Li of both counted)"
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -180,12 +196,14 @@ def _show(result: dict[str, Any]) -> None:
         if volume["interphase_nm_per_uah_cm2"]:
             lines[-1] += f", {volume['interphase_nm_per_uah_cm2']:.1f} nm per uAh/cm2 of Li"
     if result["capacity_mah_per_g"] is not None:
-        lines.append(f"  takes {result['capacity_mah_per_g']:.0f} mAh per g of the other reactant")
+        lines.append(_capacity_line(result))
     for side in ("a", "b"):
         if above[side] is None:
             lines.append(f"  {result[side]} is not in the reference set; taken on its hull")
         elif above[side] > 0:
             lines.append(f"  {result[side]} is {above[side] * 1000:.0f} meV/atom above the hull")
+    if result["reason"]:
+        lines.append(f"  {result['status']}: {result['reason']}")
     if result["missing_phases"]:
         lines.append("  " + missing_line(result["missing_phases"]))
     kinks = [

@@ -63,12 +63,13 @@ def scorecard(
     as_json: JsonOption = False,
 ) -> None:
     """Everything that can be computed of electrolytes, beside what the literature has."""
+    from interlith.analysis.atmosphere import AIR_ELEMENTS
     from interlith.analysis.band_edges import LineUpRecord
     from interlith.analysis.diffusion_results import DiffusionRecord
     from interlith.analysis.hull import Hull
     from interlith.analysis.moduli import ElasticRecord
     from interlith.analysis.thermal import ThermalRecord
-    from interlith.workflows.scorecard import ScorecardOptions
+    from interlith.workflows.scorecard import ScorecardOptions, composition_of
     from interlith.workflows.scorecard import scorecard as make
 
     options = ScorecardOptions(
@@ -83,7 +84,13 @@ def scorecard(
         folder=out,
     )
     energies = reference_from(
-        reference, scheme, exclude, None, None, None, lambda: elements_in(formulas)
+        reference,
+        scheme,
+        exclude,
+        None,
+        None,
+        None,
+        lambda: elements_in([composition_of(name) for name in formulas]) | AIR_ELEMENTS,
     )
     data = make(formulas, Hull(energies), options).to_json()
     if as_json:
@@ -133,7 +140,7 @@ def _line(one: dict[str, Any], note: Callable[[str | None], str]) -> list[str]:
         shown, how = one["status"].replace("_", " "), note(one["reason"])
     else:
         shown = format_value(value, one["sigma"], unit) if _is_number(value) else str(value)
-        how = note(one["method"])
+        how = note(one["method"]) + note(one["reason"] if one["status"] == "diagnosis" else None)
     beside = "" if known is None else f"{known} {unit} {note(one['source'])}"
     return [one["quantity"].replace("_", " "), shown, beside, how]
 

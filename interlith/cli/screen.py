@@ -53,6 +53,7 @@ def screen(
     """Screen coatings: phase stability, window, reaction with both neighbours, Pareto rank."""
     from interlith.analysis.coatings import ScreenCriteria, lithium_phases, screen_coatings
     from interlith.analysis.hull import Hull
+    from interlith.analysis.reference_catalog import AUTO, every_element
     from interlith.analysis.windows import check_range
 
     low, high = check_range(numbers(voltage_range, "--voltage-range", 2))  # type: ignore[arg-type]  # two by count
@@ -60,6 +61,7 @@ def screen(
         raise InputError(f"--max-reaction {max_reaction:g} must be positive, for example 0.1")
     every = coatings == "all"
     asked = [] if every else read_coatings(coatings)
+    widest = every and reference == AUTO
     fixed = [f for f in (electrolyte, cathode, anode) if f]
     energies = reference_from(
         reference,
@@ -68,7 +70,7 @@ def screen(
         shift,
         shift_except,
         shift_without,
-        lambda: elements_in(fixed),
+        lambda: elements_in([*fixed, *asked]) | (every_element() if widest else set()),
     )
     candidates = lithium_phases(energies) if every else asked
     with progress_bar("coatings", shown=len(candidates) > 200) as progress:
@@ -142,7 +144,7 @@ def _cells(row: dict[str, Any], anode: bool) -> list[str]:
     reactions = [row["reaction_electrolyte_ev_per_atom"], row["reaction_cathode_ev_per_atom"]]
     if anode:
         reactions.append(row["reaction_anode_ev_per_atom"])
-    fails = [name.replace("_", " ") for name, passed in row["passes"].items() if not passed]
+    fails = [name.replace("_", " ") for name, passed in row["passes"].items() if passed is False]
     return [
         str(row["rank"]),
         row["coating"],

@@ -93,7 +93,7 @@ def coating(results: StudyResults) -> list[Content]:
     passed = [row for row in screen.rows if all(row.passes.values())]
     n_all = len(screen.rows) + len(screen.failures)
     if not passed and n_all == 1:
-        return ["The one coating asked about fails at least one criterion."]
+        return ["The one coating asked about does not pass every criterion."]
     if not passed:
         return [f"None of {n_all} coatings passes every criterion."]
     names: list[Content] = []

@@ -128,8 +128,10 @@ def milli(value: float | None) -> float | None:
     return None if value is None else 1000.0 * value
 
 
-def verdict(passed: bool) -> Html:
-    """A criterion's outcome in a word, coloured as well."""
+def verdict(passed: bool | None) -> Html:
+    """A criterion's outcome in a word, coloured as well; None is not known."""
+    if passed is None:
+        return tag("span", "not known", class_="soft")
     return tag("span", "pass" if passed else "fail", class_="pass" if passed else "fail")
 
 

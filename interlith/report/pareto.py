@@ -165,7 +165,7 @@ def _box(x: float, y: float, dx: float, dy: float, width: float, height: float) 
 
 
 def _row_words(row: CoatingRow) -> str:
-    verdict = "passes all" if all(row.passes.values()) else "fails"
+    verdict = {True: "passes all", False: "fails", None: "stability not known"}[row.passed]
     return (
         f"{row.coating} ({row.coating_class}): "
         f"{1000 * row.reaction_electrolyte_ev_per_atom:.0f} and "

@@ -25,6 +25,7 @@ from interlith.report.pareto import coating_plot
 
 CRITERIA_WORDS = {
     "phase_stability": "phase stability",
+    "phase_stability_unknown": "not in the set, stability not known",
     "window": "window",
     "electrolyte": "reaction with electrolyte",
     "cathode": "reaction with cathode",
@@ -98,7 +99,7 @@ def _coating_row(row: CoatingRow, with_anode: bool) -> list[Content]:
     cells: list[Content] = [
         formula(row.coating),
         str(row.rank),
-        verdict(all(row.passes.values())),
+        verdict(row.passed),
         row.coating_class,
         number(100 * row.li_fraction, None, "%"),
         judged("phase_stability", energy(row.energy_above_hull_ev_per_atom)),

@@ -45,6 +45,10 @@ def certainty(results: StudyResults) -> Html:
         [formula(c.formula), ": ", formula(c.window.reason)]
         for c in results.components
         if c.window is not None and c.window.status != "ok" and c.window.reason
+    ] + [
+        [formula(i.a), " | ", formula(i.b), ": ", formula(i.closed.reason)]
+        for i in results.interfaces
+        if i.closed.reason
     ]
     return markup(
         [
@@ -70,7 +74,7 @@ def _gaps(results: StudyResults) -> Html | None:
     if not lines:
         return None
     told = (
-        "Phases known to be stable in the chemistry of an answer that the reference set does not "
+        "Phases known or planned in the chemistry of an answer that the reference set does not "
         "hold. An answer in which such a phase would form is a bound, not a prediction."
     )
     return part("missing", "Missing phases", tag("p", told), bullets(lines))

@@ -19,7 +19,7 @@ from typing import Any
 
 from jobflow import Flow, Maker, job
 
-from interlith.analysis.atmosphere import react_with_atmosphere
+from interlith.analysis.atmosphere import AIR_ELEMENTS, react_with_atmosphere
 from interlith.analysis.barriers import BarrierSummary
 from interlith.analysis.coatings import (
     ScreenCriteria,
@@ -34,7 +34,8 @@ from interlith.analysis.insertion_voltages import CalculatedTopotactic
 from interlith.analysis.interphase import interphase
 from interlith.analysis.reactions import closed_reaction, open_reaction
 from interlith.analysis.reactive_records import ReactivityRecord
-from interlith.analysis.reference_catalog import load_reference
+from interlith.analysis.reference_catalog import AUTO, every_element, load_reference
+from interlith.analysis.reference_catalog import elements_of as elements_of_formulas
 from interlith.analysis.references import parse_formula
 from interlith.analysis.study_results import (
     Component,
@@ -144,13 +145,14 @@ def contacts(study: Study) -> list[tuple[Material, Material]]:
 
 
 def elements_of(study: Study) -> frozenset[str]:
-    """Elements that a study's reference set must hold; unreadable formulas add none."""
-    found: set[str] = {ION}
-    for _, formula in materials(study):
-        try:
-            found |= set(parse_formula(formula))
-        except InputError:
-            continue
+    """Elements that a study's reference set must hold, those of air included.
+
+    Unreadable formulas add none. With every coating of the set asked for, ``auto`` must cover all
+    elements of the built-in sets.
+    """
+    found = elements_of_formulas(formula for _, formula in materials(study)) | AIR_ELEMENTS
+    if study.coatings == "all" and study.stages.thermodynamics.reference == AUTO:
+        found |= every_element()
     return frozenset(found)
 
 

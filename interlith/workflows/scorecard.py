@@ -25,6 +25,8 @@ from interlith.analysis.hull import Hull
 from interlith.analysis.interphase import interphase
 from interlith.analysis.moduli import SUPPRESSION_NOTE, ElasticRecord
 from interlith.analysis.reactions import closed_reaction
+from interlith.analysis.references import parse_formula
+from interlith.analysis.reservations import caution
 from interlith.analysis.scorecard import (
     RowStatus,
     Scorecard,
@@ -96,11 +98,13 @@ def scorecard(formulas: Sequence[str], hull: Hull, options: ScorecardOptions) ->
     Raises
     ------
     InputError
-        If there are no formulas, or a stage that needs a potential is asked for without one.
+        If there are no formulas or none can be read, or a stage that needs a potential is asked
+        for without one.
     """
     begin = time.monotonic()
     if not formulas:
         raise InputError("a scorecard needs at least one formula")
+    _check_readable(formulas)
     if options.potential is None and (options.thermal or options.topotactic or options.dynamics):
         raise InputError("heat, topotactic windows and dynamics need a potential: --potential NAME")
     rows: list[ScorecardRow] = []
@@ -112,6 +116,17 @@ def scorecard(formulas: Sequence[str], hull: Hull, options: ScorecardOptions) ->
         reference=hull.reference.identity(),
         provenance=provenance(None, time.monotonic() - begin),
     )
+
+
+def _check_readable(formulas: Sequence[str]) -> None:
+    problems = []
+    for formula in formulas:
+        try:
+            parse_formula(composition_of(formula))
+        except InputError as error:
+            problems.append(str(error))
+    if len(problems) == len(formulas):
+        raise InputError("; ".join(problems))
 
 
 def _guarded(part: Part, formula: str, hull: Hull, options: ScorecardOptions) -> list[ScorecardRow]:
@@ -126,10 +141,11 @@ def _guarded(part: Part, formula: str, hull: Hull, options: ScorecardOptions) ->
 
 
 def _windows(formula: str, hull: Hull, options: ScorecardOptions) -> Iterator[ScorecardRow]:
-    composition = _composition(formula)
+    composition = composition_of(formula)
     window = stability_window(hull, composition, voltages_v=(0.0, 5.0))
     sigma = window_sigma(hull, window)
     method = f"phase equilibrium, {hull.reference.name}, scheme {hull.reference.scheme}"
+    doubt = caution(hull.reference, parse_formula(composition))
     status: RowStatus = "diagnosis" if window.status == "diagnosis" else "ok"
     for name, value, error in (
         ("reduction", window.reduction_potential_v, sigma.reduction_v if sigma else None),
@@ -153,13 +169,15 @@ def _windows(formula: str, hull: Hull, options: ScorecardOptions) -> Iterator[Sc
         yield row(formula, "energy_above_hull", above, "eV/atom", method)
     for step in window.decomposition_energies:
         quantity = f"decomposition_energy_{step.voltage_v:g}v"
-        yield row(formula, quantity, step.energy_ev_per_atom, "eV/atom", method)
+        energy = step.energy_ev_per_atom
+        status = "diagnosis" if doubt else "ok"
+        yield row(formula, quantity, energy, "eV/atom", method, status=status, reason=doubt)
 
 
 def _windows_otherwise(
     formula: str, hull: Hull, options: ScorecardOptions
 ) -> Iterator[ScorecardRow]:
-    held = constricted_windows(hull, _composition(formula), (CONSTRICTION_GPA,))
+    held = constricted_windows(hull, composition_of(formula), (CONSTRICTION_GPA,))
     (limits,) = held.rows
     method = f"phase equilibrium held back by {CONSTRICTION_GPA:g} GPa; {held.assumptions}"
     for name, value in (
@@ -223,18 +241,38 @@ def _against_lithium(found: LineUpRecord, formula: str) -> bool:
 
 
 def _lithium(formula: str, hull: Hull, options: ScorecardOptions) -> Iterator[ScorecardRow]:
-    composition = _composition(formula)
+    composition = composition_of(formula)
     method = f"closed reaction with Li, {hull.reference.name}, scheme {hull.reference.scheme}"
     found = closed_reaction(hull, composition, ANODE)
     sigma = reaction_sigma(hull, composition, ANODE)
     energy = found.energy_ev_per_atom
-    yield row(formula, "reaction_with_lithium_energy", energy, "eV/atom", method, sigma=sigma)
-    yield row(formula, "reaction_with_lithium", found.reaction, "", method)
+    status, doubt = found.status, found.reason
+    yield row(
+        formula,
+        "reaction_with_lithium_energy",
+        energy,
+        "eV/atom",
+        method,
+        sigma=sigma,
+        status=status,
+        reason=doubt,
+    )
+    yield row(
+        formula, "reaction_with_lithium", found.reaction, "", method, status=status, reason=doubt
+    )
     kind = interphase(hull, composition)
-    yield row(formula, "interphase_class", kind.interphase_class, "", kind.reason)
+    yield row(
+        formula,
+        "interphase_class",
+        kind.interphase_class,
+        "",
+        kind.reason,
+        status=status,
+        reason=doubt,
+    )
     change = found.volume
     if change is None:
-        reason = "a volume of a product is not known"
+        reason = "a volume of a product is not known" if found.products else "nothing reacts"
         yield absent(formula, "reaction_strain", "", reason, status="no_answer")
         return
     yield row(formula, "reaction_strain", change.strain, "", change.source)
@@ -244,18 +282,27 @@ def _lithium(formula: str, hull: Hull, options: ScorecardOptions) -> Iterator[Sc
 
 
 def _moisture(formula: str, hull: Hull, options: ScorecardOptions) -> Iterator[ScorecardRow]:
-    air = react_with_atmosphere(hull, _composition(formula))
+    air = react_with_atmosphere(hull, composition_of(formula))
     method = f"0 K, {hull.reference.name}"
     water = air.water
     if water.energy_ev_per_formula is None:
         reason = water.reason or "no answer"
         yield absent(formula, "moisture_energy", "eV/formula", reason, status="no_answer")
     else:
-        value = water.energy_ev_per_formula
-        yield row(formula, "moisture_energy", value, "eV/formula", method)
-        yield row(formula, "moisture_reaction", water.reaction or "none", "", method)
-    gases = ", ".join(air.toxic_gases) or "none"
-    yield row(formula, "toxic_gases_in_air", gases, "", method, reason=air.reason)
+        doubt: RowStatus = "ok" if air.status == "ok" else "diagnosis"
+        for name, value, unit in (
+            ("moisture_energy", water.energy_ev_per_formula, "eV/formula"),
+            ("moisture_reaction", water.reaction or "none", ""),
+        ):
+            yield row(formula, name, value, unit, method, status=doubt, reason=air.reason)
+    gases, status = air.judged_gases()
+    if status == "no_answer":
+        reason = air.reason or "no answer"
+        yield absent(formula, "toxic_gases_in_air", "", reason, status="no_answer")
+    else:
+        yield row(
+            formula, "toxic_gases_in_air", gases, "", method, status=status, reason=air.reason
+        )
 
 
 def _density(formula: str, hull: Hull, options: ScorecardOptions) -> Iterator[ScorecardRow]:
@@ -392,7 +439,7 @@ PARTS: tuple[Part, ...] = (
 )
 
 
-def _composition(formula: str) -> str:
+def composition_of(formula: str) -> str:
     """Formula of what was named: a library name may carry more than one."""
     material: Material | None
     try:

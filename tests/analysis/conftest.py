@@ -47,6 +47,19 @@ def small() -> ReferenceSet:
 
 
 @pytest.fixture(scope="session")
+def indium() -> ReferenceSet:
+    """The made-up set with In and LiIn beside it, and no other compound of In."""
+    held = SMALL | {"LiIn": -0.2}
+    return build_reference(
+        [parse_formula(formula) for formula in held],
+        held.values(),
+        name="indium",
+        sha256="2" * 64,
+        scheme="none",
+    )
+
+
+@pytest.fixture(scope="session")
 def set_2019_path() -> Path:
     """The 2019 Materials Project ground states; skips where the folder is absent."""
     path = Path(__file__).parents[2].parent / "shared" / "reference" / "mp2019_ground_states.csv.gz"

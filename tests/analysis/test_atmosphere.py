@@ -124,9 +124,19 @@ def test_set_without_water_gives_no_answer(small: ReferenceSet) -> None:
 
 def test_gas_that_the_set_lacks_is_named(air: ReferenceSet) -> None:
     record = react_with_atmosphere(Hull(air.exclude(["PH3"])), "Li3PS4")
-    assert record.status == "ok"
+    assert record.status == "diagnosis"
     assert "holds no PH3" in str(record.reason)
     assert release(record, "Li3P", "PH3").status == "no_answer"
+    assert record.judged_gases() == ("H2S", "diagnosis")
+
+
+def test_none_is_said_only_where_every_gas_was_judged(air: ReferenceSet) -> None:
+    judged = react_with_atmosphere(Hull(air), "Li2CO3")
+    assert (judged.status, judged.judged_gases()) == ("ok", ("none", "ok"))
+    lacking = react_with_atmosphere(Hull(air.exclude(["H2S", "PH3"])), "Li3PS4")
+    assert lacking.toxic_gases == ()
+    assert lacking.status == "diagnosis"
+    assert lacking.judged_gases() == ("not known", "no_answer")
 
 
 def test_bad_formula_is_refused(air: ReferenceSet) -> None:

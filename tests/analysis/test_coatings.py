@@ -16,6 +16,7 @@ from interlith.analysis.coatings import (
 )
 from interlith.analysis.hull import Hull
 from interlith.analysis.references import ReferenceSet, parse_formula
+from interlith.analysis.windows import stability_window
 from interlith.errors import FormulaError, InputError
 
 
@@ -50,6 +51,32 @@ def test_anode_coatings_are_judged_against_the_anode(small: ReferenceSet) -> Non
     assert not by_name["Li3PO4"].passes["anode"]
     assert by_name["Li2O"].reaction_anode_ev_per_atom == 0.0
     assert by_name["Li2O"].passes["anode"]
+
+
+@pytest.mark.parametrize("formula", ["Li2.99PO4", "Li5PS4", "Li3PO4", "LiPS3", "Co3O4"])
+def test_screen_and_window_agree(small: ReferenceSet, formula: str) -> None:
+    hull = Hull(small)
+    window = stability_window(hull, formula)
+    (row,) = screen_coatings(hull, [formula], "Li6PS5Cl", "LiCoO2").rows
+    assert row.reduction_potential_v == pytest.approx(window.reduction_potential_v, abs=1e-6)
+    if window.oxidation_potential_v is None:
+        assert row.oxidation_potential_v is None
+    else:
+        assert row.oxidation_potential_v == pytest.approx(window.oxidation_potential_v, abs=1e-6)
+    assert (window.status == "diagnosis") == (window.reason in row.flags)
+
+
+def test_what_the_set_does_not_hold_is_not_called_unstable(small: ReferenceSet) -> None:
+    screen = screen_coatings(Hull(small), ["Li2.99PO4", "Li3PO4", "LiP"], "Li6PS5Cl", "LiCoO2")
+    by_name = {row.coating: row for row in screen.rows}
+    doped = by_name["Li2.99PO4"]
+    assert doped.passes["phase_stability"] is None
+    assert doped.passed is False or doped.passed is None
+    assert "not in the set; taken on its hull" in doped.flags
+    assert by_name["Li3PO4"].passes["phase_stability"] is True
+    counts = {count.step: count.left for count in screen.counts}
+    assert counts["phase_stability"] == 2
+    assert counts["phase_stability_unknown"] == 1
 
 
 def test_row_speaks_the_contract(small: ReferenceSet) -> None:

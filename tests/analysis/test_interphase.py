@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from interlith.analysis.electronic_character import (
+    ComputedGap,
     electronic_character,
     passivation_hint,
     table_rows,
@@ -112,6 +113,42 @@ def test_driving_force_within_the_threshold_is_stable() -> None:
 
 def test_lithium_metal_is_the_electrode_not_a_product() -> None:
     assert classify_interphase(amounts(Li2S=1, Li=5)).interphase_class == "passivating"
+
+
+def test_a_gap_that_is_not_known_is_no_passivation() -> None:
+    """A semilocal gap of 0.3 eV is a lower bound: the phase may conduct or not."""
+    open_gap = ComputedGap(formula="CsPbS9", gap_ev=0.3, method="PBE")
+    found = classify_interphase(amounts(Li2S=1, CsPbS9=1), computed_gaps=[open_gap])
+    assert found.interphase_class == "unknown"
+    assert "CsPbS9 unknown" in found.reason
+    wide = ComputedGap(formula="CsPbS9", gap_ev=1.2, method="PBE")
+    settled = classify_interphase(amounts(Li2S=1, CsPbS9=1), computed_gaps=[wide])
+    assert settled.interphase_class == "passivating"
+    for formula in ("NbS3", "LiSi", "LiGe", "LiP7", "Li3As"):  # semiconductors without a gap
+        of_it = classify_interphase([Amount(formula=formula, amount=1.0)])
+        assert of_it.interphase_class == "unknown", formula
+        assert "unknown" in passivation_hint([Amount(formula=formula, amount=1.0)])
+
+
+def test_a_lower_bound_above_the_limit_settles_it() -> None:
+    for formula in ("Li3P", "LiP", "Li3P7"):
+        known = electronic_character(formula)
+        assert known.gap_ev is None
+        assert known.gap_at_least_ev is not None
+        assert not known.open
+    semilocal = ComputedGap(formula="Li3P", gap_ev=0.65, method="PBE")
+    found = classify_interphase(amounts(Li2S=5, Li3P=1), computed_gaps=[semilocal])
+    assert found.interphase_class == "passivating"
+
+
+def test_an_alloy_anode_is_the_electrode_not_a_product(indium: ReferenceSet) -> None:
+    hull = Hull(indium)
+    found = interphase(hull, "Li6PS5Cl", against="LiIn")
+    assert found.interphase_class == "passivating"
+    assert not {"In", "LiIn"} & {p.formula for p in found.products}
+    own = interphase(hull, "Li3InCl6", against="LiIn")  # this In is the electrolyte's
+    assert own.interphase_class == "mixed-conducting"
+    assert "no compound of In with Cl" in own.reason
 
 
 def test_bad_input_is_refused() -> None:

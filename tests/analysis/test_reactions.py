@@ -108,6 +108,22 @@ def test_open_element_alone_is_no_reactant(small: ReferenceSet) -> None:
         open_reaction(Hull(small), "Li", "Li3PS4", 0.0)
 
 
+@pytest.mark.parametrize("voltage", [-1.0, float("nan"), float("inf")])
+def test_a_voltage_where_lithium_plates_is_refused(small: ReferenceSet, voltage: float) -> None:
+    with pytest.raises(InputError, match="no voltage for a reaction open to Li"):
+        open_reaction(Hull(small), "Li6PS5Cl", "LiCoO2", voltage)
+
+
+def test_a_reaction_says_when_the_set_holds_no_compound(indium: ReferenceSet) -> None:
+    closed = closed_reaction(Hull(indium), "Li3InCl6", "LiCoO2")
+    opened = open_reaction(Hull(indium), "Li3InCl6", "LiCoO2", 3.0)
+    rows = list(react_pairs(indium, [("Li3InCl6", "LiCoO2"), ("Li6PS5Cl", "LiCoO2")]))
+    assert (closed.status, opened.status) == ("diagnosis", "diagnosis")
+    for record in (closed, opened, rows[0]):
+        assert "no compound of In with Cl" in str(record.reason)
+    assert rows[1].reason is None
+
+
 def test_many_pairs_give_what_one_does_and_keep_bad_rows(small: ReferenceSet) -> None:
     pairs = [("Li3PS4", "LiCoO2"), ("Li3PS4", "Bad("), ("Li", "Li2ZrO3"), ("Li6PS5Cl", "LiCl")]
     rows = list(react_pairs(small, pairs, workers=1))
@@ -132,6 +148,11 @@ def test_equation_cancels_and_moves_released_lithium() -> None:
     text = equation(_amounts(Li3PS4=1, Li=-3), _amounts(P2S5=0.5, S=1.5))
     assert text == "Li3PS4 -> 3 Li + 1/2 P2S5 + 3/2 S"
     assert equation(_amounts(Li2S=1), _amounts(Li2S=1)) == "no reaction"
+
+
+def test_equation_cancels_other_spellings() -> None:
+    assert equation(_amounts(LiOH=1), _amounts(LiHO=1)) == "no reaction"
+    assert equation(_amounts(Li2S2=1, Li=2), _amounts(LiS=1, Li2S=1)) == "1/2 Li2S2 + 2 Li -> Li2S"
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import json
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pymatgen.entries.computed_entries import ComputedEntry
 
-from interlith.analysis.reference_catalog import import_reference, load_reference, parse_shift
+from interlith.analysis.reference_catalog import (
+    elements_of,
+    import_reference,
+    load_reference,
+    parse_shift,
+)
 from interlith.analysis.reference_entries import load_json, load_materials_project
 from interlith.analysis.reference_files import load_csv
 from interlith.analysis.references import ReferenceSet, parse_formula
@@ -74,11 +81,29 @@ def test_unwritable_cache_is_no_error(tmp_path: Path, monkeypatch: pytest.Monkey
         ("Li2S,-1.3,extra\n", "3 fields"),
         ("Lii2S,-1.3\n", "line 2"),
         ("Xx2S,-1.3\n", "no element"),
+        ("Li2S,-4.1\nLi,-1.9\n", "line 3: the element Li has -1.9 .* total energies"),
     ],
 )
 def test_bad_rows_are_refused_with_the_place(tmp_path: Path, body: str, says: str) -> None:
     with pytest.raises(ReferenceSetError, match=says):
         load_csv(_csv(tmp_path, body))
+
+
+@pytest.mark.parametrize("sigma", ["nan", "inf", "-0.01"])
+def test_an_uncertainty_is_finite_and_not_negative(tmp_path: Path, sigma: str) -> None:
+    head = HEADER.strip() + ",sigma_ev_per_atom\n"
+    with pytest.raises(ReferenceSetError, match="line 2: the uncertainty"):
+        load_csv(_csv(tmp_path, f"Li2S,-1.3,{sigma}\n", head))
+
+
+def test_a_blank_uncertainty_is_none(tmp_path: Path) -> None:
+    head = HEADER.strip() + ",sigma_ev_per_atom\n"
+    none = load_csv(_csv(tmp_path, "Li2S,-1.3,\nLi3P,-0.7, \n", head))
+    assert none.sigma is None
+    some = load_csv(_csv(tmp_path, "Li2S,-1.3,\nLi3P,-0.7,0.02\n", head))
+    assert some.sigma is not None
+    assert list(some.sigma[:2]) == [0.0, 0.02]
+    assert "1 phases state no uncertainty" in some.notes[0]
 
 
 def test_wrong_columns_are_named(tmp_path: Path) -> None:
@@ -205,6 +230,17 @@ def test_excluding_what_is_not_there_is_refused(small: ReferenceSet) -> None:
         small.exclude(["LiS4"])
 
 
+def test_elements_stay_and_shifts_are_finite(small: ReferenceSet) -> None:
+    with pytest.raises(InputError, match="cannot exclude S: an element"):
+        small.exclude(["S"])
+    with pytest.raises(InputError, match="no finite number"):
+        small.shift(Shift(element="S", ev_per_atom=float("nan")))
+
+
+def test_elements_of_a_question_leave_out_what_cannot_be_read() -> None:
+    assert elements_of(["Li6PS5Cl", "Bad("]) == {"Li", "P", "S", "Cl"}
+
+
 def test_missing_element_is_named(small: ReferenceSet) -> None:
     with pytest.raises(MissingElementError, match="Zr"):
         small.require_elements(["Li", "Zr"])
@@ -259,3 +295,24 @@ def test_json_that_holds_no_entries_is_refused(tmp_path: Path) -> None:
     path.write_text('[{"a": 1}]')
     with pytest.raises(ReferenceSetError, match="item 1"):
         load_json(path)
+
+
+def test_entries_that_the_scheme_drops_are_named_with_the_cause(tmp_path: Path) -> None:
+    def entry(formula: str, energy: float, run_type: str | None) -> dict[str, object]:
+        kind = {"run_type": run_type, "hubbards": {}, "is_hubbard": False} if run_type else {}
+        return ComputedEntry(formula, energy, parameters=kind).as_dict()
+
+    path = tmp_path / "own.json"
+    rows = [entry("Li", -1.9, "GGA"), entry("Cl2", -3.6, "GGA"), entry("LiCl", -7.3, "GGA")]
+    path.write_text(json.dumps([*rows, entry("LiCl3", -10.0, None)]))
+    (note,) = load_json(path).identity().notes
+    assert "1 entries left out by MP2020, LiCl3" in note
+    assert "run type" in note
+    path.write_text(json.dumps([*rows[1:], entry("Li", -1.9, None)]))
+    with pytest.raises(ReferenceSetError, match=r"no entry of the element Li.*left out by MP2020"):
+        load_json(path)
+    path.write_text(json.dumps([entry("Li", -1.9, None), entry("LiCl", -7.3, None)]))
+    with pytest.raises(ReferenceSetError, match=r"--scheme none, or .* run_type"):
+        load_json(path)
+    with pytest.raises(ReferenceSetError, match="no entry of the element Cl"):
+        load_json(path, "none")

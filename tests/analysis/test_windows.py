@@ -5,10 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from interlith.analysis.builtin_reference import (
+    DATA_FOLDER,
+    load_builtin,
+    reference_from_data,
+)
 from interlith.analysis.hull import Hull
-from interlith.analysis.references import ReferenceSet, build_reference, parse_formula
+from interlith.analysis.references import (
+    ReferenceSet,
+    build_reference,
+    parse_formula,
+)
+from interlith.analysis.reservations import charges_balance
 from interlith.analysis.topotactic import topotactic_window
 from interlith.analysis.windows import check_range, stability_window, window_limits
 from interlith.errors import FormulaError, InputError, MissingElementError
@@ -102,6 +113,54 @@ def test_compound_far_from_balance_sits_on_a_plateau(small: ReferenceSet) -> Non
     assert "plateau" in window.reason
 
 
+def test_a_plateau_is_left_both_ways(small: ReferenceSet) -> None:
+    """On a plateau the ladder has the step up and the step down at the same voltage."""
+    window = stability_window(Hull(small), "Li5PS4")
+    at_it = [s for s in window.ladder if s.voltage_v == window.oxidation_potential_v]
+    assert [s.direction for s in at_it] == ["oxidation", "reduction"]
+    assert at_it[0].li_change_per_formula < 0 < at_it[1].li_change_per_formula
+    assert window.oxidation is not None
+    assert at_it[0].reaction == window.oxidation.reaction
+
+
+def test_a_balanced_formula_is_not_taken_as_rounded() -> None:
+    """Li2PO2N lies 0.05 Li off a corner of the set and is charge neutral as it is written."""
+    assert charges_balance(parse_formula("Li2PO2N"))
+    assert charges_balance(parse_formula("Li6.3P0.9Cu0.1S4.9Cl1.1"))
+    assert not charges_balance(parse_formula("Li0.33La0.56TiO3"))
+    assert not charges_balance(parse_formula("Li2.99PO4"))
+    whole = load_builtin("sevennet-l3i5-v1")
+    kept = "Li P N2 O2 Li2O Li2O2 Li3N LiN3 Li3P Li3P7 LiP Li3PO4 P2O5".split()
+    without_nitridophosphates = np.zeros(len(whole), dtype=bool)
+    without_nitridophosphates[[whole.find(parse_formula(formula)) for formula in kept]] = True
+    window = stability_window(Hull(whole.select(without_nitridophosphates)), "Li2PO2N")
+    assert window.reduction_potential_v == window.oxidation_potential_v
+    assert "charges balance" in str(window.reason)
+    assert "Li2.048" not in str(window.reason)
+
+
+def test_an_element_without_compounds_is_a_reservation(indium: ReferenceSet) -> None:
+    """The set holds In and LiIn and no chloride of In."""
+    window = stability_window(Hull(indium), "Li3InCl6")
+    assert window.status == "diagnosis"
+    assert "no compound of In with Cl" in str(window.reason)
+    assert stability_window(Hull(indium), "Li5.5PS4.5Cl1.5").status == "ok"
+    # neither Al with Zr nor S with I matters: no alloy of theirs, and two anions
+    built_in = Hull(load_builtin("sevennet-l3i5-v1"))
+    for formula in ("Li1.3Al0.3Zr1.7P3O12", "Li7P2S8I"):
+        assert stability_window(built_in, formula).status == "ok"
+
+
+def test_phases_planned_for_a_set_are_missing_ones(tmp_path: Path) -> None:
+    """Of elements that the literature's list does not have: nothing else says what is absent."""
+    content = json.loads((DATA_FOLDER / "sevennet-l3i5-v1.json").read_text())
+    planned = [{"reduced_formula": f, "name": f, "why": "not yet"} for f in ("Li13In3", "LiC12O9")]
+    (tmp_path / "own.json").write_text(json.dumps(content | {"missing": planned}))
+    own = reference_from_data(tmp_path / "own.json")
+    assert "Li13In3" in own.missing_phases(["Li", "In", "Cl"])
+    assert "LiC12O9" not in own.missing_phases(["Li", "C", "O"])
+
+
 def test_bad_input_is_refused(small: ReferenceSet) -> None:
     hull = Hull(small)
     with pytest.raises(FormulaError):
@@ -110,6 +169,8 @@ def test_bad_input_is_refused(small: ReferenceSet) -> None:
         stability_window(hull, "Li2ZrO3")
     with pytest.raises(InputError, match="reversed"):
         stability_window(hull, "Li3PS4", voltage_range_v=(5.0, 0.0))
+    with pytest.raises(InputError, match="nan V"):
+        stability_window(hull, "Li3PS4", voltages_v=(float("nan"),))
     with pytest.raises(InputError, match="against Li"):
         stability_window(hull, "Li")
     assert check_range((0.0, 5.0)) == (0.0, 5.0)

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from interlith.analysis.reference_catalog import every_element, set_for
+from interlith.cli.common import print_json
+
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -95,6 +98,45 @@ def test_pairs_come_from_a_file(run: Run, tmp_path: Path) -> None:
     assert "error" not in rows[0]
     assert "cannot read" in rows[1]["error"]
     assert rows[2]["energy_ev_per_atom"] == 0.0
+    text = run("react", "--pairs", "pairs.csv", "--reference", "auto").stdout
+    (failed,) = [line for line in text.splitlines() if "cannot read" in line]
+    assert "no reaction" not in failed
+    assert "no reaction" in text  # of Li6PS5Cl with LiCl
+
+
+def test_an_open_reaction_says_whose_capacity_and_which_way(run: Run) -> None:
+    out = run("react", "Li6PS5Cl", "LiCoO2", "--voltage", "4.3").stdout
+    assert "releases 1328 mAh per g of Li6PS5Cl (Li of both counted)" in out
+    assert "takes 799 mAh per g of the other reactant" in run("react", "Li", "Li6PS5Cl").stdout
+
+
+def test_auto_chooses_by_every_element_of_the_question(run: Run) -> None:
+    pair = ("--electrolyte", "Li2S", "--cathode", "LiCl", "--reference", "auto", "--json")
+    for coatings, elements in (("LaPO4,LiNbO3,Bad(", "Li S Cl La P O Nb"), ("all", None)):
+        screen = _json(run("screen", *pair, "--coatings", coatings))
+        asked = elements.split() if elements else every_element()
+        assert screen["reference"]["name"] == set_for(asked)
+    card = _json(run("scorecard", "Li3N", "--reference", "auto", "--json"))
+    (gases,) = [row for row in card["rows"] if row["quantity"] == "toxic_gases_in_air"]
+    assert gases["value"] == "NH3"
+    some = _json(run("window", "Foo", "Li2S", "--reference", "auto", "--json"))
+    assert "error" in some[0]
+    assert some[1]["reference"]["name"] == "gpaw-pbe-v1"
+
+
+def test_gases_that_were_not_judged_are_said_in_words(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text(
+        "formula,formation_energy_ev_per_atom\nLi2S,-1.44\nLi3P,-0.87\nLi3PS4,-1.11\nLiCl,-1.8\n"
+    )
+    out = run("scorecard", "Li6PS5Cl", "--reference", "own.csv").stdout
+    (gases,) = [line for line in out.splitlines() if "toxic gases" in line]
+    assert "no answer" in gases
+    assert "none" not in gases
+    assert "the reference set 'own' holds no H2O" in out
+
+
+def test_what_a_set_says_of_itself_is_printed(run: Run) -> None:
+    assert "the potential knows no spin" in run("window", "Li2S").stdout
 
 
 def test_screen_speaks_the_contract_and_survives_a_bad_row(run: Run, tmp_path: Path) -> None:
@@ -162,6 +204,12 @@ def test_own_csv_with_shift_and_exclusion(run: Run, tmp_path: Path) -> None:
         (("window", "Li2S", "--refrence", "x"), "--refrence"),
         (("react", "Li"), "give two"),
         (("react", "--pairs", "absent.csv"), "cannot read"),
+        (("react", "Li6PS5Cl", "LiCoO2", "--voltage", "nan"), "no finite number"),
+        (("react", "Li6PS5Cl", "LiCoO2", "--voltage", "-1"), "Li metal plates"),
+        (("window", "Li2S", "--shift", "S=nan"), "no finite number"),
+        (("window", "Li3N", "--voltages", "nan", "--json"), "no finite number"),
+        (("window", "Li6PS5Cl", "--exclude", "S"), "cannot exclude S: an element"),
+        (("scorecard", "Foo"), "cannot read the formula 'Foo'"),
         (("react", "Li", "Li2S", "--voltage", "2"), "open element itself"),
         (("screen", "--electrolyte=Li2S", "--cathode=LiCoO2", "--coatings=x.txt"), "x.txt"),
         (("assess", "absent.yaml"), "cannot read the study"),
@@ -226,3 +274,9 @@ def test_an_interrupted_study_leaves_nothing_and_says_so(tmp_path: Path) -> None
     assert process.returncode == 130
     assert "interrupted" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_json_is_printed_whole_or_not_at_all(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        print_json({"first": 1.0, "second": float("nan")})
+    assert capsys.readouterr().out == ""

@@ -11,6 +11,9 @@ from itertools import pairwise
 
 import pytest
 
+from interlith.analysis.atmosphere import react_with_atmosphere
+from interlith.analysis.hull import Hull
+from interlith.analysis.reference_catalog import load_reference
 from interlith.analysis.study_results import (
     Component,
     StudyFailure,
@@ -255,3 +258,25 @@ def test_labels_keep_apart() -> None:
     assert all(a - b >= 0.3 - 1e-9 for a, b in pairwise(placed))
     assert placed[0] <= 5.0
     assert placed[-1] >= 0.0
+
+
+def test_gases_that_were_not_judged_are_not_none(results: StudyResults) -> None:
+    """A set without the gas must not read as safe."""
+    hull = Hull(load_reference("default").exclude(["H2S", "PH3"]))
+    record = react_with_atmosphere(hull, "Li3PS4")
+    shown = Reader(render(results.model_copy(update={"atmosphere": (record,)}))).text
+    assert "Toxic gases expected in moist air: not known" in shown
+    assert "holds no H2S" in shown
+    assert "none found" not in shown
+
+
+def test_an_unknown_stability_is_no_failure(results: StudyResults) -> None:
+    assert results.coatings is not None
+    row = results.coatings.rows[0]
+    passes = dict.fromkeys(row.passes, True) | {"phase_stability": None}
+    screen = results.coatings.model_copy(
+        update={"rows": (row.model_copy(update={"passes": passes}),)}
+    )
+    page = render(results.model_copy(update={"coatings": screen}))
+    assert "not known" in page
+    assert "stability not known" in page

@@ -9,11 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from interlith.analysis.reference_catalog import every_element, set_for
 from interlith.analysis.study_results import StudyResults
 from interlith.errors import InputError, OutputError
 from interlith.report.html import render
 from interlith.report.output import check_writable, write_results
-from interlith.workflows.assess import AssessMaker, check_study, contacts, materials
+from interlith.workflows.assess import (
+    AssessMaker,
+    check_study,
+    contacts,
+    elements_of,
+    materials,
+    study_hull,
+)
 from interlith.workflows.local import run_flow
 from interlith.workflows.step_cost import stage_costs
 from interlith.workflows.study import Study, load_study
@@ -170,6 +178,18 @@ def test_a_bad_coating_is_a_failure_and_the_rest_runs() -> None:
     assert {c.formula for c in results.components} == {"Li3PS4", "LiCoO2", "LiF"}
     assert {f.subject for f in results.failures} >= {"UO2"}
     assert all("U" in f.reason for f in results.failures if f.subject == "UO2")
+
+
+def test_the_set_chosen_for_a_study_covers_air_and_its_coatings() -> None:
+    settings = {"thermodynamics": {"reference": "auto"}}
+    asked = {"name": "a", "electrolyte": "Li2S", "cathode": "LiCl", "stages": settings}
+    plain = Study.model_validate(asked)
+    assert elements_of(plain) == {"Li", "S", "Cl", "H", "O", "C"}
+    coated = Study.model_validate(asked | {"coatings": ["LiNbO3", "Bad("]})
+    assert elements_of(coated) == {"Li", "S", "Cl", "H", "O", "C", "Nb"}
+    every = Study.model_validate(asked | {"coatings": "all"})
+    assert elements_of(every) == every_element()
+    assert study_hull(every).reference.name == set_for(every_element())
 
 
 def test_making_a_flow_twice_changes_nothing() -> None:

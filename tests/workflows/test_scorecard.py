@@ -16,6 +16,7 @@ from interlith.analysis.band_edges import (
 )
 from interlith.analysis.hull import Hull
 from interlith.analysis.reference_catalog import load_reference
+from interlith.analysis.references import build_reference, parse_formula
 from interlith.analysis.scorecard import literature, row, shipped_elastic
 from interlith.analysis.windows import stability_window
 from interlith.engines.potentials import potential
@@ -107,6 +108,32 @@ def test_what_fails_is_a_row(hull: Hull) -> None:
     assert by_quantity(card, "LiCl")["oxidation_potential"].status == "ok"
 
 
+LACKING = load_reference("default").exclude(["H2S", "PH3"])
+
+
+def test_toxic_gases_that_could_not_be_judged_are_not_none() -> None:
+    card = scorecard(["Li3PS4"], Hull(LACKING), ScorecardOptions())
+    found = by_quantity(card, "Li3PS4")["toxic_gases_in_air"]
+    assert (found.value, found.status) == (None, "no_answer")
+    assert "holds no H2S" in found.reason
+
+
+def test_no_reaction_has_no_strain(hull: Hull) -> None:
+    found = by_quantity(scorecard(["LiCl"], hull, ScorecardOptions()), "LiCl")["reaction_strain"]
+    assert (found.status, found.reason) == ("no_answer", "nothing reacts")
+
+
+def test_a_set_without_compounds_of_an_element_is_said() -> None:
+    held = {"LiCl": -1.82, "LiIn": -0.2}
+    compositions = [parse_formula(formula) for formula in held]
+    own = build_reference(compositions, held.values(), name="own", sha256="0" * 64, scheme="none")
+    card = scorecard(["Li3InCl6"], Hull(own), ScorecardOptions())
+    rows = by_quantity(card, "Li3InCl6")
+    for name in ("oxidation_potential", "decomposition_energy_0v", "reaction_with_lithium_energy"):
+        assert rows[name].status == "diagnosis"
+        assert "no compound of In with Cl" in rows[name].reason
+
+
 def test_every_literature_value_has_a_source_and_a_place() -> None:
     assert len(literature()) > 30
     for entry in literature().values():
@@ -119,5 +146,7 @@ def test_every_literature_value_has_a_source_and_a_place() -> None:
 def test_bad_input(hull: Hull) -> None:
     with pytest.raises(InputError, match="at least one"):
         scorecard([], hull, ScorecardOptions())
+    with pytest.raises(InputError, match="cannot read the formula 'Foo'"):
+        scorecard(["Foo"], hull, ScorecardOptions())
     with pytest.raises(InputError, match="need a potential"):
         scorecard(["LiCl"], hull, ScorecardOptions(thermal=True))

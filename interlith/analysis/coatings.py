@@ -30,6 +30,9 @@ from interlith.analysis.windows import ION, LithiationLine, check_range, window_
 from interlith.errors import InputError, SolverError
 from interlith.records import Record, ReferenceIdentity
 
+# limits closer than this, V, are one plateau
+SAME_LIMITS_V = 1e-4
+
 
 class ScreenCriteria(Record):
     """Thresholds of the funnel.
@@ -192,9 +195,11 @@ def _is_stable(candidate: Compound, criteria: ScreenCriteria) -> bool | None:
 
 def _window(hull: Hull, candidate: Compound) -> tuple[float, float | None, tuple[str, ...]]:
     """Limits as ``stability_window`` has them, and its reason where they are those of another."""
-    if candidate.energy_above_hull == 0.0:
-        return (*window_limits(hull, candidate), ())
-    place = LithiationLine(hull, candidate).own_place()
+    reduction, oxidation = window_limits(hull, candidate)
+    if oxidation is None or oxidation - reduction > SAME_LIMITS_V:
+        return reduction, oxidation, ()
+    # on a plateau, perhaps beside the corner that the formula means
+    place = LithiationLine(hull, candidate, whole=False).own_place()
     doubt = place.reason is not None and place.status == "diagnosis"
     return place.reduction, place.oxidation, (place.reason,) if doubt and place.reason else ()
 

@@ -259,10 +259,12 @@ class System:
         direction: FloatArray,
         interval: tuple[float, float],
         ends: tuple[Corner, Corner] | None = None,
+        around: tuple[float, float] | None = None,
     ) -> list[Corner]:
         """All corners of the lowest energy along ``origin + t * direction``, ends included.
 
-        Ends that are already known save their two programs.
+        Ends that are already known save their two programs. With ``around``, corners in that
+        part of the interval and their neighbours are complete, others may be missing.
 
         Notes
         -----
@@ -273,13 +275,18 @@ class System:
             self.lowest(origin, direction, 0.0, (interval[0], interval[0])),
             self.lowest(origin, direction, 0.0, (interval[1], interval[1])),
         )
-        return [first, *self._between(origin, direction, first, last), last]
+        return [first, *self._between(origin, direction, first, last, around or interval), last]
 
     def _between(
-        self, origin: FloatArray, direction: FloatArray, left: Corner, right: Corner
+        self,
+        origin: FloatArray,
+        direction: FloatArray,
+        left: Corner,
+        right: Corner,
+        around: tuple[float, float],
     ) -> list[Corner]:
         width = right.position - left.position
-        if width < 1e-9:
+        if width < 1e-9 or right.position < around[0] or left.position > around[1]:
             return []
         slope = (right.energy - left.energy) / width
         found = self.lowest(origin, direction, slope, (left.position, right.position))
@@ -287,9 +294,9 @@ class System:
         if found.energy > chord - ENERGY_TOLERANCE:
             return []
         return [
-            *self._between(origin, direction, left, found),
+            *self._between(origin, direction, left, found, around),
             found,
-            *self._between(origin, direction, found, right),
+            *self._between(origin, direction, found, right, around),
         ]
 
     def _corner(self, position: float, energy: float, amounts: FloatArray) -> Corner:

@@ -22,7 +22,7 @@ from interlith.analysis.reactive_limit import ReactionLimit
 from interlith.analysis.reactive_records import CellFacts, ReactiveRun, TimeSeries
 
 REACTED = 0.05
-"""Share of broken polyanions, averaged over runs, from which something has reacted."""
+"""Share of broken polyanions of a region, averaged over runs, from which it has reacted."""
 REACTED_EV_PER_FORMULA = 0.5
 """Where there are no polyanions: energy released by then, above what settling gives."""
 REACTED_PER_AREA = 0.02
@@ -81,11 +81,15 @@ def _empty(status: str, reason: str) -> dict[str, Any]:
 
 def outcome(runs: Sequence[ReactiveRun], cell: CellFacts) -> tuple[str, str]:
     """Whether anything reacted, and by what that is judged."""
-    ends = [run.series.intact[-1] for run in runs if run.series is not None and run.series.intact]
-    if ends:
-        broken = 1.0 - float(np.mean(ends))
-        said = f"{100 * broken:.0f} % of the polyanions and shells are broken at the end"
-        return ("reacted" if broken > REACTED else "no_reaction"), said
+    broken = _broken_at_end(runs)
+    if broken:
+        shares = [
+            f"{100 * share:.0f} % of the polyanions and shells{f' of {name}' if name else ''}"
+            for name, share in broken.items()
+        ]
+        reacted = max(broken.values()) > REACTED
+        said = f"{' and '.join(shares)} are broken at the end"
+        return ("reacted" if reacted else "no_reaction"), said
     released = _mean([_last(run.series.energy_released_ev_per_formula)
                       - _early(run.series.energy_released_ev_per_formula)
                       for run in runs if run.series is not None])  # fmt: skip
@@ -101,6 +105,18 @@ def outcome(runs: Sequence[ReactiveRun], cell: CellFacts) -> tuple[str, str]:
         f"metal, and {energy}"
     )
     return ("reacted" if per_area > REACTED_PER_AREA and gave else "no_reaction"), said
+
+
+def _broken_at_end(runs: Sequence[ReactiveRun]) -> dict[str, float]:
+    """Share of broken centres by region; under an empty name where one region has any."""
+    ends: dict[str, list[float]] = {}
+    for run in runs:
+        if run.series is not None and run.series.intact:
+            by_region = run.series.intact_of
+            chosen = by_region if len(by_region) > 1 else {"": run.series.intact}
+            for name, intact in chosen.items():
+                ends.setdefault(name, []).append(intact[-1])
+    return {name: 1.0 - float(np.mean(shares)) for name, shares in ends.items()}
 
 
 def _by_contacts(

@@ -107,7 +107,7 @@ def from_entries(
         raise ReferenceSetError(f"the reference set '{name}' holds no entries")
     kept, dropped = _corrected(entries, scheme)
     notes = tuple(
-        f"{len(lost)} entries left out by {scheme}, {_named(lost)}: {cause}"
+        f"{_entries(len(lost))} left out by {scheme}, {_named(lost)}: {cause}"
         for cause, lost in dropped.items()
     )
     if not kept:
@@ -176,11 +176,17 @@ def _corrected(entries: Sequence[Any], scheme: str) -> tuple[list[Any], dict[str
                     [entry], clean=True, inplace=False, on_error="raise"
                 )
             except CompatibilityError as error:
-                done, cause = [], re.sub(r"\bEntry \S+ ", "", str(error)).rstrip(". ")
+                # the messages name the entry, some print all of it: without, they are few
+                message = re.sub(r"\bEntry \S+ | for \{.*", "", str(error), flags=re.DOTALL)
+                done, cause = [], message.rstrip(". ")
             kept += done
             if not done:
                 dropped.setdefault(cause, []).append(entry.composition.reduced_formula)
     return kept, dropped
+
+
+def _entries(n: int) -> str:
+    return f"{n} entry" if n == 1 else f"{n} entries"
 
 
 def _named(formulas: Sequence[str], shown: int = 8) -> str:

@@ -237,9 +237,12 @@ class Place:
 
 
 class LithiationLine:
-    """Corners of the lowest energy of a host as Li is added, from none to the metal."""
+    """Corners of the lowest energy of a host as Li is added, from none to the metal.
 
-    def __init__(self, hull: Hull, compound: Compound) -> None:
+    ``whole=False`` finds only those that the compound's own place needs, in fewer programs.
+    """
+
+    def __init__(self, hull: Hull, compound: Compound, whole: bool = True) -> None:
         self.hull, self.compound = hull, compound
         self.system: System = hull.system([*compound.composition, ION])
         self.content = compound.composition.get(ION, 0.0)
@@ -247,7 +250,9 @@ class LithiationLine:
         origin = self.system.vector(self.host)
         direction = self.system.vector({ION: 1.0})
         limit = LARGEST_CONTENT * sum(self.host.values()) + self.content
-        corners = self.system.path(origin, direction, (0.0, limit))
+        reach = NEAR_BALANCE * compound.atoms
+        around = None if whole else (self.content - reach, self.content + reach)
+        corners = self.system.path(origin, direction, (0.0, limit), around=around)
         # the last corner is host + excess Li metal: keep the line up to where metal appears
         self.corners: list[Corner] = corners[:-1]
 

@@ -35,7 +35,7 @@ from interlith.engines.electronic.records import (
 from interlith.engines.electronic.settings import DftSettings, Task, settings_for
 from interlith.engines.electronic.solving import UnsolvedError
 from interlith.engines.relax import relax
-from interlith.errors import FailureError, OutputError
+from interlith.errors import FailureError, InputError, OutputError
 from interlith.provenance import provenance
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def run_relax(
     Raises
     ------
     InputError, MissingDependencyError, OutputError
-        As in :func:`run_static`.
+        As in :func:`run_static`; also for the cell of a slab with a dipole correction.
 
     Notes
     -----
@@ -154,6 +154,11 @@ def run_relax(
     """
     check_gpaw_input(atoms, settings)
     cell = settings.task == "cell_relax" if cell is None else cell
+    if cell and settings.dipole_correction:
+        raise InputError(
+            "the cell of a slab with dipole_correction cannot be relaxed: nothing holds the width "
+            "of its vacuum; relax the atoms alone (task relax), with the plane's lattice from bulk"
+        )
     place = _place(folder)
     key = calculation_key(atoms, settings, cell, fmax_ev_per_angstrom)
     known = None if again else read_record(place / RELAX_FILE, key)

@@ -97,6 +97,7 @@ def run_md(
         If no checkpoint of the folder can be read.
     """
     check_start(atoms, settings)
+    potential.check_elements(atoms.symbols)
     place = Path(folder)
     try:
         place.mkdir(parents=True, exist_ok=True)

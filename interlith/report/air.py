@@ -37,10 +37,9 @@ def _atmosphere(record: AtmosphereRecord) -> Html:
         else f"298 K, H₂O {at.water_bar:g} bar, CO₂ {at.carbon_dioxide_bar:g} bar, released "
         f"gases {at.released_bar:g} bar"
     )
-    found, status = record.judged_gases()
-    gases = formulas(record.toxic_gases) if record.toxic_gases else Html(f"{found} found")
-    if status == "no_answer":
-        gases = Html("not known, see below")
+    _, status = record.judged_gases()
+    none = "not known, see below" if status == "no_answer" else "none found"
+    gases = formulas(record.toxic_gases) if record.toxic_gases else Html(none)
     after = record.toxic_gases_after_lithium
     lines: list[Content] = [["Toxic gases expected in moist air: ", tag("strong", gases)]]
     if after:

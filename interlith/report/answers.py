@@ -90,7 +90,7 @@ def coating(results: StudyResults) -> list[Content]:
     screen = results.coatings
     if screen is None:
         return ["No coating was screened: that takes coatings and a cathode in the study file."]
-    passed = [row for row in screen.rows if all(row.passes.values())]
+    passed = [row for row in screen.rows if row.passed]
     n_all = len(screen.rows) + len(screen.failures)
     if not passed and n_all == 1:
         return ["The one coating asked about does not pass every criterion."]

@@ -289,6 +289,17 @@ def facts(metal: int = 0) -> CellFacts:
     )  # fmt: skip
 
 
+def test_each_region_is_judged_by_its_own_broken_centres() -> None:
+    """One broken PS4 of ten beside thirty whole PO4 is a reaction, though 3 % of all centres."""
+    both = {"Li6PS5Cl": (1.0, 0.9), "Li3PO4": (1.0, 1.0)}
+    status, said = outcome([counted(intact=(1.0, 0.97), intact_of=both)], facts())
+    assert status == "reacted"
+    assert "10 % of the polyanions and shells of Li6PS5Cl and 0 %" in said
+    status, said = outcome([counted(intact=(1.0, 0.97))], facts())
+    assert status == "no_reaction"
+    assert "3 % of the polyanions and shells are broken" in said
+
+
 def test_without_polyanions_and_metal_bonds_and_energy_must_agree() -> None:
     """LiCoO2 | Li2S that gives off 3 eV and turns Co-O into Co-S has reacted; energy alone not."""
     ramp = tuple(3 * i / 59 for i in range(60))

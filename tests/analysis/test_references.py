@@ -306,8 +306,13 @@ def test_entries_that_the_scheme_drops_are_named_with_the_cause(tmp_path: Path) 
     rows = [entry("Li", -1.9, "GGA"), entry("Cl2", -3.6, "GGA"), entry("LiCl", -7.3, "GGA")]
     path.write_text(json.dumps([*rows, entry("LiCl3", -10.0, None)]))
     (note,) = load_json(path).identity().notes
-    assert "1 entries left out by MP2020, LiCl3" in note
+    assert "1 entry left out by MP2020, LiCl3" in note
     assert "run type" in note
+    fluorides = [entry(name, -20.0, "GGA") for name in ("MnF2", "MnF3", "F2", "Mn")]
+    path.write_text(json.dumps([*rows, *fluorides]))
+    (note,) = load_json(path).identity().notes  # one line, without the entries themselves
+    assert "2 entries left out by MP2020, MnF2, MnF3: Invalid U" in note
+    assert len(note) < 150
     path.write_text(json.dumps([*rows[1:], entry("Li", -1.9, None)]))
     with pytest.raises(ReferenceSetError, match=r"no entry of the element Li.*left out by MP2020"):
         load_json(path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from importlib import util
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 
+from interlith.engines.dft import run_relax
 from interlith.engines.electronic import datasets
 from interlith.engines.electronic.checks import check_gpaw_input
 from interlith.engines.electronic.gpaw_ranks import mpi_command
@@ -104,6 +106,14 @@ def test_a_dipole_layer_needs_vacuum_at_the_ends_of_the_cell() -> None:
     turned.rotate(90, "x", rotate_cell=True)
     with pytest.raises(InputError, match="must lie across z"):
         _check(turned, dipole_correction=True)
+
+
+def test_the_cell_of_a_slab_with_a_dipole_layer_is_not_relaxed(tmp_path: Path) -> None:
+    sheet = _sheet(4.0, 6.1)
+    settings = settings_for(sheet, "cell_relax", dipole_correction=True)
+    with pytest.raises(InputError, match="width of its vacuum"):
+        run_relax(sheet, settings, tmp_path / "slab")
+    assert not (tmp_path / "slab").exists()
 
 
 def test_lanthanides_have_4f_electrons_in_the_valence() -> None:

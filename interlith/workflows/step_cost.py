@@ -192,7 +192,10 @@ def _barriers(study: Study, workers: int) -> StageCost:
 
 
 def _interfaces(study: Study, workers: int) -> StageCost:
-    """Runs of every contact, by the cell of the first; labels take about a tenth more."""
+    """Every contact in turn, by the cell of the first; labels take about a tenth more.
+
+    A contact is relaxed, its runs go side by side, and one of them goes on without thermostat.
+    """
     from interlith.workflows.calculated_stages import reactive_pairs
     from interlith.workflows.reactive.cell import built
     from interlith.workflows.reactive.settings import ReactivitySettings
@@ -204,15 +207,18 @@ def _interfaces(study: Study, workers: int) -> StageCost:
     pairs = reactive_pairs(study)
     structure, _ = built(*pairs[0], settings)
     call = _timed(settings.potential, structure.to_ase_atoms(msonable=False), moves=True)
-    runs = len(pairs) * len(settings.temperatures_k) * settings.seeds
+    runs = len(settings.temperatures_k) * settings.seeds
     together = max(1, min(workers, runs, os.cpu_count() or 1))
-    steps = settings.steps(settings.time_ps)
+    steps = settings.steps(settings.equilibration_ps) + settings.steps(settings.time_ps)
+    alone = settings.relax_steps + (settings.steps(settings.nve_ps) if settings.nve_ps else 0)
+    calls = len(pairs) * (runs * steps + alone)
+    turns = len(pairs) * (math.ceil(runs / together) * steps + alone)
     return StageCost(
         stage="reactivity",
         call=call,
-        force_calls=runs * steps,
+        force_calls=calls,
         side_by_side=together,
-        seconds=None if call.seconds is None else math.ceil(runs / together) * steps * call.seconds,
+        seconds=None if call.seconds is None else turns * call.seconds,
     )
 
 

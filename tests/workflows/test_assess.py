@@ -172,6 +172,17 @@ def test_the_cost_of_a_stage_is_measured() -> None:
     assert "holds no Na" in cost.problem
 
 
+def test_the_cost_of_explicit_interfaces_counts_all_of_each_contact() -> None:
+    stage = {"potential": "lj", "time_ps": 0.2, "seeds": 3, "relax_steps": 10, "nve_ps": 0.1,
+             "thickness_angstrom": 5, "min_length_angstrom": 4, "contacts": [],
+             "pairs": [["Li", "LiCl"], ["LiF", "LiCl"]]}  # fmt: skip
+    study = Study.model_validate(CALCULATED | {"stages": {"reactivity": stage}})
+    (cost,) = stage_costs(study, workers=1)
+    each, once = 100 + 100, 10 + 50  # equilibration and run; relaxation and the test of energy
+    assert cost.force_calls == 2 * (3 * each + once)
+    assert cost.seconds == pytest.approx(cost.force_calls * cost.call.seconds)
+
+
 def test_a_bad_coating_is_a_failure_and_the_rest_runs() -> None:
     study = Study(name="bad", electrolyte="Li3PS4", coatings=("LiF", "UO2"), cathode="LiCoO2")
     results = StudyResults.model_validate(run_flow(AssessMaker().make(study))["results"])

@@ -6,6 +6,7 @@ share a hull by accident. torch is imported only when a calculator is made.
 =============================  =====================================================
 ``7net-0``, ``7net-l3i5``      SevenNet; the weights are in the package ``sevenn``
 ``chgnet``                     CHGNet 0.3.0; the weights are in the package ``chgnet``
+``7net:/a.pth``                a SevenNet file, such as one tuned with ``sevenn``
 ``mace:/a.model``              a MACE file
 ``mace:/a.model,/b.model``     a committee: mean, and standard deviations as results
 ``mace_mp:small``              a published MACE model from mace's cache
@@ -31,7 +32,7 @@ from __future__ import annotations
 from interlith.engines.ase_potentials import TOYS, from_dotted_name, toy
 from interlith.engines.identity import Potential, PotentialIdentity
 from interlith.engines.ml.mace_potentials import mace_from_files, mace_published, mace_shipped
-from interlith.engines.ml.pretrained import WEIGHTS, pretrained
+from interlith.engines.ml.pretrained import WEIGHTS, pretrained, sevennet_from_file
 from interlith.engines.ml.shipped_models import shipped_models
 from interlith.engines.ml.torch_setup import settle_threads
 from interlith.errors import InputError
@@ -46,6 +47,7 @@ def _gpaw(name: str, device: str, dtype: str | None) -> Potential:
 
 
 _BY_PREFIX = {
+    "7net:": sevennet_from_file,
     "mace:": mace_from_files,
     "mace_mp:": mace_published,
     "ase:": from_dotted_name,
@@ -54,7 +56,7 @@ _BY_PREFIX = {
 
 
 def list_potentials() -> list[str]:
-    """Plain names that :func:`potential` takes; the patterns ``mace:``, ``ase:`` come on top."""
+    """Plain names that :func:`potential` takes; the patterns such as ``mace:`` come on top."""
     return [*WEIGHTS, *shipped_models(), "gpaw", *TOYS]
 
 
@@ -91,5 +93,6 @@ def potential(name: str, *, device: str = "cpu", dtype: str | None = None) -> Po
         return mace_shipped(name, device, dtype)
     raise InputError(
         f"no potential is called '{name}'; there are {', '.join(list_potentials())}, and by "
-        "pattern mace:/path/to/file.model, mace_mp:NAME, ase:module.Class and gpaw:{JSON}"
+        "pattern mace:/path/to/file.model, 7net:/path/to/file.pth, mace_mp:NAME, ase:module.Class "
+        "and gpaw:{JSON}"
     )

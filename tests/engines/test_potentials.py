@@ -192,6 +192,36 @@ def test_sevennet_is_the_model_of_its_package(learned: Callable[..., Any]) -> No
 
 
 @pytest.mark.ml
+def test_a_sevennet_file_is_the_model_of_that_file(tmp_path: Path) -> None:
+    own = tmp_path / "tuned.pth"
+    own.write_bytes(weights_path("7net-0").read_bytes())
+    (tmp_path / "tuned.yaml").write_text("functional: PBE (GPAW)\n")
+    named, shipped = potential(f"7net:{own}"), potential("7net-0")
+    assert named.identity.sha256 == shipped.identity.sha256
+    assert named.identity.functional == "PBE (GPAW)"
+    assert set(named.identity.elements) == set(MPTRJ_ELEMENTS)
+    energies = []
+    for one in (named, shipped):
+        atoms = _salt()
+        atoms.calc = one.calculator()
+        energies.append(atoms.get_potential_energy())
+    assert energies[0] == energies[1]
+    with pytest.raises(InputError, match="does not know Po"):
+        named.calculator(elements=["Po"])
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", None])
+def test_what_is_no_sevennet_is_refused(
+    content: bytes | None, tmp_path: Path, mace_file: MaceMaker
+) -> None:
+    path = tmp_path / "own.pth"
+    path.write_bytes(mace_file().read_bytes() if content is None else content)
+    with pytest.raises(InputError, match=r"no checkpoint of SevenNet; give the \.pth file"):
+        potential(f"7net:{path}")
+    with pytest.raises(InputError, match=r"there is no model file"):
+        potential(f"7net:{tmp_path / 'absent.pth'}")
+
+
 def test_chgnet_is_the_model_of_its_package(learned: Callable[..., Any]) -> None:
     ours = learned("chgnet")
     from chgnet.model.dynamics import CHGNetCalculator

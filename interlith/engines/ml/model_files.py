@@ -102,37 +102,71 @@ def _hash(path: Path, _size: int, _time: int) -> str:
         raise InputError(f"the model file '{path}' cannot be read ({error.strerror})") from error
 
 
+def sevennet_elements(path: Path) -> tuple[str, ...]:
+    """Elements of a SevenNet checkpoint, without running it.
+
+    Raises
+    ------
+    InputError
+        If the file is none.
+    """
+    return _sevennet(*_stamp(path))
+
+
+@cache
+def _sevennet(path: Path, _size: int, _time: int) -> tuple[str, ...]:
+    from ase.data import chemical_symbols
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            checkpoint, _ = _peek(archive)
+            numbers = [int(number) for number in checkpoint["config"]["_type_map"]]
+        return tuple(chemical_symbols[number] for number in sorted(numbers))
+    except _NO_SUCH_FILE as error:
+        raise InputError(
+            f"'{path}' is no checkpoint of SevenNet; give the .pth file that sevenn wrote"
+        ) from error
+
+
 @cache
 def _contents(path: Path, _size: int, _time: int) -> ModelContents:
     from ase.data import chemical_symbols
 
     try:
         with zipfile.ZipFile(path) as archive:
-            (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-            root = pickled.removesuffix("data.pkl")
-            with archive.open(pickled) as file:
-                model = _Peek(file).load()
+            model, root = _peek(archive)
             state = model.state
             numbers = _numbers(archive, root, state["_buffers"]["atomic_numbers"])
             kind = state["_buffers"]["r_max"].state[0].state[1]
-    except (
-        OSError,
-        zipfile.BadZipFile,
-        pickle.UnpicklingError,
-        EOFError,
-        AttributeError,
-        KeyError,
-        IndexError,
-        TypeError,
-        ValueError,
-        struct.error,
-    ):
+    except _NO_SUCH_FILE:
         return ModelContents()
     return ModelContents(
         elements=tuple(chemical_symbols[z] for z in sorted(numbers)),
         heads=tuple(str(head) for head in state.get("heads") or ()),
         dtype={"FloatStorage": "float32", "DoubleStorage": "float64"}.get(kind, ""),
     )
+
+
+_NO_SUCH_FILE = (
+    OSError,
+    zipfile.BadZipFile,
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What comes of reading a file that is not of the kind expected."""
+
+
+def _peek(archive: zipfile.ZipFile) -> tuple[Any, str]:
+    """What a torch file holds, with stand-ins for its classes, and its folder in the archive."""
+    (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+    with archive.open(pickled) as file:
+        return _Peek(file).load(), pickled.removesuffix("data.pkl")
 
 
 def _numbers(archive: zipfile.ZipFile, root: str, tensor: _Stub) -> tuple[int, ...]:
@@ -172,13 +206,17 @@ class _Stub:
         return id(self)
 
 
+class _Mapping(dict[Any, Any]):
+    """Takes attributes, as the ordered dictionaries of torch have them."""
+
+
 class _Peek(pickle.Unpickler):
     """Reads the structure of a torch file and runs none of its code."""
 
     def find_class(self, module: str, name: str) -> Any:
         """A plain stand-in for whatever the file names."""
         if (module, name) in (("collections", "OrderedDict"), ("builtins", "dict")):
-            return dict
+            return _Mapping
         if module == "torch" and name.endswith("Storage"):
             return name
         return type(name, (_Stub,), {"name": name})

@@ -1,4 +1,4 @@
-"""Potentials whose weights come inside an installed package: SevenNet and CHGNet."""
+"""SevenNet and CHGNet: weights that come inside an installed package, and own SevenNet files."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from importlib import util
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from interlith.engines.identity import Potential, PotentialIdentity
-from interlith.engines.ml.model_files import file_sha256
+from interlith.engines.identity import UNSTATED, Potential, PotentialIdentity
+from interlith.engines.ml.model_files import file_sha256, read_card, sevennet_elements
 from interlith.engines.ml.torch_setup import (
     DTYPES,
     check_installed,
@@ -80,6 +80,37 @@ def pretrained(name: str, device: str, dtype: str | None) -> Potential:
         corrections=entry.corrections,
         elements=MPTRJ_ELEMENTS,
         files=(f"{entry.package}/{entry.file}",),
+    )
+    return Potential(identity, partial(_calculator, identity, path))
+
+
+def sevennet_from_file(name: str, device: str, dtype: str | None) -> Potential:
+    """``7net:/path/checkpoint.pth``: a SevenNet of one's own, such as one tuned with ``sevenn``.
+
+    Functional, corrections and licence are what a file of the same name, ``.yaml``, says of it.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is no SevenNet.
+    MissingDependencyError
+        If sevenn is not installed.
+    """
+    path = Path(name.removeprefix("7net:")).expanduser()
+    elements = sevennet_elements(path)
+    check_installed(name, "sevenn", "torch")
+    card = read_card(path)
+    identity = PotentialIdentity(
+        name=name,
+        sha256=file_sha256(path),
+        versions=versions_of("sevenn", "torch", "ase"),
+        dtype=resolve_dtype(dtype, "float32", name, DTYPES),
+        device=resolve_device(device),
+        licence=card.licence or UNSTATED,
+        functional=card.functional or UNSTATED,
+        corrections=card.corrections or UNSTATED,
+        elements=elements,
+        files=(str(path),),
     )
     return Potential(identity, partial(_calculator, identity, path))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -34,29 +36,23 @@ SMALL = {
 }
 
 
+def made_up(name: str, energies: Mapping[str, float]) -> ReferenceSet:
+    """A set of formation energies in eV/atom."""
+    formulas = [parse_formula(formula) for formula in energies]
+    sha256 = hashlib.sha256(name.encode()).hexdigest()
+    return build_reference(formulas, energies.values(), name=name, sha256=sha256, scheme="none")
+
+
 @pytest.fixture(scope="session")
 def small() -> ReferenceSet:
     """A made-up set of 15 compounds over Li P S Cl O Co."""
-    return build_reference(
-        [parse_formula(formula) for formula in SMALL],
-        SMALL.values(),
-        name="small",
-        sha256="0" * 64,
-        scheme="none",
-    )
+    return made_up("small", SMALL)
 
 
 @pytest.fixture(scope="session")
 def indium() -> ReferenceSet:
     """The made-up set with In and LiIn beside it, and no other compound of In."""
-    held = SMALL | {"LiIn": -0.2}
-    return build_reference(
-        [parse_formula(formula) for formula in held],
-        held.values(),
-        name="indium",
-        sha256="2" * 64,
-        scheme="none",
-    )
+    return made_up("indium", SMALL | {"LiIn": -0.2})
 
 
 @pytest.fixture(scope="session")

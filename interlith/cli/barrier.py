@@ -44,9 +44,10 @@ def barrier(
 
     The bands are kept in the folder: call it again to go on after an interruption.
     """
+    from interlith.structures.reading import plain_name
     from interlith.workflows.neb import migration_barriers
 
-    folder = out or Path(f"{Path(material).stem}-barriers")
+    folder = out or Path(f"{plain_name(material)}-barriers")
     options = {
         "ion": ion,
         "kind": kind,

@@ -139,6 +139,7 @@ def diffusion(
     """
     from pydantic import ValidationError
 
+    from interlith.structures.reading import plain_name
     from interlith.workflows.diffusion import diffusion as run_ladder
     from interlith.workflows.diffusion_settings import DiffusionSettings
 
@@ -161,7 +162,7 @@ def diffusion(
         first = error.errors()[0]
         where = f"{first['loc'][0]} {first['input']!r}: " if first["loc"] else ""
         raise InputError(f"{where}{first['msg']}") from error
-    folder = out or Path(f"{Path(material).stem}-diffusion")
+    folder = out or Path(f"{plain_name(material)}-diffusion")
     with progress_bar(f"diffusion in {material}", sys.stderr.isatty()) as progress:
         record = run_ladder(material, settings, folder, workers=workers, progress=progress)
     _finish(record, folder, as_json)

@@ -83,6 +83,7 @@ def reactivity(
     with the same folder to go on after an interruption, or to add time, seeds or temperatures.
     """
     from interlith.cli.build_common import plane
+    from interlith.structures.reading import plain_name
     from interlith.workflows.reactive.settings import ReactivitySettings
     from interlith.workflows.reactivity import reactivity as run
 
@@ -107,7 +108,7 @@ def reactivity(
         deviation_bound_ev_per_angstrom=deviation_bound,
     )
     title = a if b is None else f"{a} | {b}"
-    folder = out or Path("-".join(Path(one).stem for one in (a, b) if one) + "-reactivity")
+    folder = out or Path("-".join(plain_name(one) for one in (a, b) if one) + "-reactivity")
     with progress_bar(title, sys.stderr.isatty()) as progress:
         watch = progress if sys.stderr.isatty() else _Lines()
         record = run(a, b, settings, folder, workers=workers, progress=watch, say=_say)

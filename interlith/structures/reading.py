@@ -129,6 +129,16 @@ def _find(name_or_path: str | Path, for_slabs: bool) -> Material:
     return _from_library(facts, (), for_slabs)
 
 
+def plain_name(material: str | Path) -> str:
+    """What a folder is called after a material: a file's name without its suffix, else as given.
+
+    >>> plain_name("cells/my.cell.cif"), plain_name("Li5.5PS4.5Cl1.5")
+    ('my.cell', 'Li5.5PS4.5Cl1.5')
+    """
+    path = Path(material)
+    return path.stem if path.suffix.lower() in SUFFIXES else path.name
+
+
 def require_ordered(structure: Structure, name: str) -> None:
     """Refuse partial occupancies where whole atoms are needed.
 
@@ -272,5 +282,5 @@ def _from_file(path: Path) -> Material:
     structure = content.structure
     require_no_overlap(structure, str(path))
     states = content.oxidation_states or guess_oxidation_states(structure.composition)
-    name = path.name if path.suffix.lower() not in SUFFIXES else path.stem
+    name = plain_name(path)
     return Material(name, structure, None, f"file {path}", states, path)

@@ -144,11 +144,12 @@ def reactive_pairs(study: Study) -> tuple[tuple[str, str], ...]:
 
 def run_reactivity(study: Study, pair: tuple[str, str], place: str, workers: int) -> dict[str, Any]:
     """Dynamics of one contact."""
+    from interlith.structures.reading import plain_name
     from interlith.workflows.reactive.settings import ReactivitySettings
     from interlith.workflows.reactivity import reactivity
 
     values = _asked(study, "reactivity").model_dump(exclude={"contacts", "pairs"})
-    name = "-".join(Path(one).stem for one in pair)
+    name = "-".join(map(plain_name, pair))
     folder = stage_folder(place, study, "reactivity") / name
     settings = ReactivitySettings.model_validate(values)
     return reactivity(*pair, settings, folder, workers=workers).to_json()

@@ -30,8 +30,8 @@ from interlith.analysis.windows import ION, LithiationLine, check_range, window_
 from interlith.errors import InputError, SolverError
 from interlith.records import Record, ReferenceIdentity
 
-# limits closer than this, V, are one plateau
 SAME_LIMITS_V = 1e-4
+"""Limits closer than this are one plateau."""
 
 
 class ScreenCriteria(Record):

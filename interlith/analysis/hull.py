@@ -259,12 +259,10 @@ class System:
         direction: FloatArray,
         interval: tuple[float, float],
         ends: tuple[Corner, Corner] | None = None,
-        around: tuple[float, float] | None = None,
     ) -> list[Corner]:
         """All corners of the lowest energy along ``origin + t * direction``, ends included.
 
-        Ends that are already known save their two programs. With ``around``, corners in that
-        part of the interval and their neighbours are complete, others may be missing.
+        Ends that are already known save their two programs.
 
         Notes
         -----
@@ -275,18 +273,13 @@ class System:
             self.lowest(origin, direction, 0.0, (interval[0], interval[0])),
             self.lowest(origin, direction, 0.0, (interval[1], interval[1])),
         )
-        return [first, *self._between(origin, direction, first, last, around or interval), last]
+        return [first, *self._between(origin, direction, first, last), last]
 
     def _between(
-        self,
-        origin: FloatArray,
-        direction: FloatArray,
-        left: Corner,
-        right: Corner,
-        around: tuple[float, float],
+        self, origin: FloatArray, direction: FloatArray, left: Corner, right: Corner
     ) -> list[Corner]:
         width = right.position - left.position
-        if width < 1e-9 or right.position < around[0] or left.position > around[1]:
+        if width < 1e-9:
             return []
         slope = (right.energy - left.energy) / width
         found = self.lowest(origin, direction, slope, (left.position, right.position))
@@ -294,9 +287,9 @@ class System:
         if found.energy > chord - ENERGY_TOLERANCE:
             return []
         return [
-            *self._between(origin, direction, left, found, around),
+            *self._between(origin, direction, left, found),
             found,
-            *self._between(origin, direction, found, right, around),
+            *self._between(origin, direction, found, right),
         ]
 
     def _corner(self, position: float, energy: float, amounts: FloatArray) -> Corner:

@@ -210,6 +210,7 @@ def test_a_sevennet_file_is_the_model_of_that_file(tmp_path: Path) -> None:
         named.calculator(elements=["Po"])
 
 
+@pytest.mark.ml
 @pytest.mark.parametrize("content", [b"", b"no model", None])
 def test_what_is_no_sevennet_is_refused(
     content: bytes | None, tmp_path: Path, mace_file: MaceMaker
@@ -220,8 +221,11 @@ def test_what_is_no_sevennet_is_refused(
         potential(f"7net:{path}")
     with pytest.raises(InputError, match=r"there is no model file"):
         potential(f"7net:{tmp_path / 'absent.pth'}")
+    with pytest.raises(InputError, match=r"names no file; write 7net:/path/to/file\.pth"):
+        potential("7net:")
 
 
+@pytest.mark.ml
 def test_chgnet_is_the_model_of_its_package(learned: Callable[..., Any]) -> None:
     ours = learned("chgnet")
     from chgnet.model.dynamics import CHGNetCalculator

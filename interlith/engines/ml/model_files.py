@@ -23,6 +23,20 @@ from interlith.records import Record
 
 _ITEM_CODES = {"LongStorage": "q", "IntStorage": "i"}
 
+_UNREADABLE = (
+    OSError,
+    zipfile.BadZipFile,
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What comes of reading a file that is not of the kind expected."""
+
 
 class ModelCard(Record):
     """What a model's maker says of it; read from ``NAME.yaml`` beside ``NAME.model``."""
@@ -122,7 +136,7 @@ def _sevennet(path: Path, _size: int, _time: int) -> tuple[str, ...]:
             checkpoint, _ = _peek(archive)
             numbers = [int(number) for number in checkpoint["config"]["_type_map"]]
         return tuple(chemical_symbols[number] for number in sorted(numbers))
-    except _NO_SUCH_FILE as error:
+    except _UNREADABLE as error:
         raise InputError(
             f"'{path}' is no checkpoint of SevenNet; give the .pth file that sevenn wrote"
         ) from error
@@ -138,28 +152,13 @@ def _contents(path: Path, _size: int, _time: int) -> ModelContents:
             state = model.state
             numbers = _numbers(archive, root, state["_buffers"]["atomic_numbers"])
             kind = state["_buffers"]["r_max"].state[0].state[1]
-    except _NO_SUCH_FILE:
+    except _UNREADABLE:
         return ModelContents()
     return ModelContents(
         elements=tuple(chemical_symbols[z] for z in sorted(numbers)),
         heads=tuple(str(head) for head in state.get("heads") or ()),
         dtype={"FloatStorage": "float32", "DoubleStorage": "float64"}.get(kind, ""),
     )
-
-
-_NO_SUCH_FILE = (
-    OSError,
-    zipfile.BadZipFile,
-    pickle.UnpicklingError,
-    EOFError,
-    AttributeError,
-    KeyError,
-    IndexError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
-"""What comes of reading a file that is not of the kind expected."""
 
 
 def _peek(archive: zipfile.ZipFile) -> tuple[Any, str]:

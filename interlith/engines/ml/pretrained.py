@@ -16,6 +16,7 @@ from interlith.engines.ml.torch_setup import (
     resolve_dtype,
     versions_of,
 )
+from interlith.errors import InputError
 
 MPTRJ_ELEMENTS = tuple(
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se "
@@ -92,10 +93,12 @@ def sevennet_from_file(name: str, device: str, dtype: str | None) -> Potential:
     Raises
     ------
     InputError
-        If there is no such file, or it is no SevenNet.
+        If no file is named, there is none, or it is no SevenNet.
     MissingDependencyError
         If sevenn is not installed.
     """
+    if name == "7net:":
+        raise InputError("'7net:' names no file; write 7net:/path/to/file.pth")
     path = Path(name.removeprefix("7net:")).expanduser()
     elements = sevennet_elements(path)
     check_installed(name, "sevenn", "torch")

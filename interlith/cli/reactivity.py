@@ -129,20 +129,20 @@ class _Lines:
     """Progress as a line now and then, for a log."""
 
     def __init__(self) -> None:
-        self._begun: tuple[float, int] | None = None
+        self._begun: tuple[float, int, int] | None = None
         self._shown = 0.0
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if self._begun is None:
-            self._begun, self._shown = (now, done), now
+        if self._begun is None or self._begun[2] != total:  # another part
+            self._begun, self._shown = (now, done, total), now
         if now - self._shown < LINE_EVERY_S:
             return
         self._shown = now
-        began, first = self._begun
+        began, first, _ = self._begun
         speed = (done - first) / (now - began)
         left = "" if speed <= 0 else f", {lasting((total - done) / speed)} left"
-        print(f"interlith: step {done} of {total}{left}", file=sys.stderr)
+        print(f"interlith: {done} of {total}{left}", file=sys.stderr)
 
 
 def _say(part: str) -> None:

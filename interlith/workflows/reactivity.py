@@ -64,7 +64,7 @@ def reactivity(
     workers : int
         Runs side by side, one thread each.
     progress : callable, optional
-        Called with (steps done, steps in all).
+        Called with (done, all): steps of the dynamics, frames labelled, steps of the last check.
     say : callable, optional
         Told which part begins.
 
@@ -94,11 +94,11 @@ def reactivity(
     )
     tell("analysis")
     observed = [_observed(run, look) for run in runs]
-    tell("labels")
     if any(one.status == "interrupted" for one in observed):
         trust = untested("the runs were interrupted; the checks come when they are finished")
     else:
-        trust = unless_broken(check_trust(runs, start.regions, settings, place), observed)
+        trust = check_trust(runs, start.regions, settings, place, progress, tell)
+        trust = unless_broken(trust, observed)
     record = _record(a, b, cell, settings, observed, trust, time.monotonic() - begin)
     write_text(place / RECORD_FILE, json.dumps(record.to_json(), allow_nan=False))
     return record

@@ -40,7 +40,7 @@ from interlith.h5md import H5mdReader
 from interlith.structures.files.formats import write_text
 from interlith.workflows.any_engine.labelling import LabelRecord, label_frames
 from interlith.workflows.committee import driver, member_names
-from interlith.workflows.reactive.dynamics import Run
+from interlith.workflows.reactive.dynamics import CHECKPOINT_EVERY, Run
 from interlith.workflows.reactive.settings import ReactivitySettings
 
 TRUST_FILE = "trust.json"
@@ -82,12 +82,26 @@ def check_trust(
     settings: ReactivitySettings,
     folder: Path,
     progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Trust:
     """Label, look for drift and let the committee judge; kept, and repeated for other runs only.
 
     A check that cannot be made (no teacher installed, no committee) is missing from the record,
     and the reason is among those why the runs are not trusted.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Called with (done, all) of the frames to label, then of the steps without a thermostat.
+    say : callable, optional
+        Told which part begins.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If a signal ended the run without a thermostat; called again, it goes on.
     """
+    tell = say or (lambda _: None)
     done = [run for run in runs if isinstance(run.outcome, MDRecord) and run.outcome.steps_done]
     question = _question(done, settings)
     kept = _kept(folder / TRUST_FILE, question)
@@ -96,9 +110,11 @@ def check_trust(
     reasons = [
         f"{run.temperature_k:g} K, seed {run.seed}: {_how(run)}" for run in runs if _how(run)
     ]
+    tell("labels")
     labels, forces, why = _labels(done, regions, settings, folder, progress)
     reasons += [why] if why else []
-    drift, why = _drift(done, settings, folder)
+    tell("energy conservation")
+    drift, why = _drift(done, settings, folder, progress)
     reasons += [why] if why else []
     deviation = _deviation(done, regions, settings, folder, forces)
     reasons += verdict(labels, drift, deviation, bounds(settings))
@@ -268,7 +284,7 @@ def _compared(frame: _Frame, own: Any, record: LabelRecord, regions: Sequence[st
 
 
 def _drift(
-    done: Sequence[Run], settings: ReactivitySettings, folder: Path
+    done: Sequence[Run], settings: ReactivitySettings, folder: Path, progress: Progress | None
 ) -> tuple[DriftCheck | None, str | None]:
     """Total energy without a thermostat, from the last frame of the first run."""
     if settings.nve_ps <= 0 or not done:
@@ -283,17 +299,21 @@ def _drift(
         timestep_fs=settings.timestep_fs,
         steps=steps,
         frame_every=5,
-        checkpoint_every=steps,
+        checkpoint_every=CHECKPOINT_EVERY,
         seed=run.seed,
         guards=GuardSettings(framework=()),
     )
     sha = run.outcome.trajectory.sha256[:12] if isinstance(run.outcome, MDRecord) else "none"
+    watch = None if progress is None else lambda now: progress(now.step, now.steps)
+    place = folder / f"drift-{sha}"
     try:
-        outcome = run_md(frame.atoms, driver(settings.potential), asked, folder / f"drift-{sha}")
+        outcome = run_md(frame.atoms, driver(settings.potential), asked, place, progress=watch)
         with H5mdReader(outcome.trajectory.path) as reader:
             total = reader.observable("potential_energy") + reader.observable("kinetic_energy")
     except InterlithError as error:
         return None, f"energy conservation was not tested: {error}"
+    if outcome.status == "interrupted":
+        raise KeyboardInterrupt
     if outcome.status != "finished":
         return None, f"the test of energy conservation {outcome.status}: {outcome.reason}"
     n = len(frame.atoms)

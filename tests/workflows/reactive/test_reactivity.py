@@ -83,6 +83,25 @@ def test_more_time_goes_on_from_the_checkpoint(
     assert "no frame was labelled" in parts.trust.reasons
 
 
+def test_the_check_of_energy_goes_on_after_a_signal(tmp_path: Path) -> None:
+    settings = TOY.model_copy(update={"time_ps": 0.03, "label_frames": 0, "nve_ps": 1.1})
+    steps, said = settings.steps(settings.nve_ps), list[str]()
+
+    def stop(_: int, total: int) -> None:
+        if total == steps:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        reactivity("Cu", "Ni", settings, tmp_path / "cell", progress=stop)
+    assert not (tmp_path / "cell" / "trust.json").exists()
+    begun = next((tmp_path / "cell").glob("drift-*")) / "checkpoint"
+    assert begun.exists()
+    record = reactivity("Cu", "Ni", settings, tmp_path / "cell", say=said.append)
+    assert record.trust.drift is not None
+    assert record.trust.drift.time_ps == pytest.approx(1.1)
+    assert said[-2:] == ["labels", "energy conservation"]
+
+
 def test_the_flow_gives_the_same_runs(toy: tuple[Path, ReactivityRecord], tmp_path: Path) -> None:
     _, record = toy
     flow = ReactivityMaker().make("Cu", "Ni", TOY, str(tmp_path / "flow"))

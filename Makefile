@@ -34,7 +34,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "slow $(NOT_SLURM)"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "slow $(NOT_SLURM)"
 
 # They need a Slurm (scripts/slurm-test.sh), and mostly wait for walltimes.
 test-slurm: $(VENV)/.dev

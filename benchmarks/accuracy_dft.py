@@ -39,7 +39,8 @@ REASONS: dict[str, str] = {
     "PH3": "the 2019 set's entry seems a bad one; the potential's is as far off",
     "CoS": "another structure in the 2019 set",
     "ClO2": "not looked into",
-    "SO2": "not looked into",
+    "SO2": "not its geometry: atoms relaxed with DFT lie 1.6 meV/atom lower",
+    "LiN3": "not its geometry: atoms relaxed with DFT lie 0.3 meV/atom lower",
     "AlPO4": "as Al2O3 and P2O5",
     "NbCl3O": "as NbO, perhaps",
     "HF": "the potential's as far off: the 2019 set's crystal or its correction, not looked into",
@@ -280,12 +281,17 @@ def _windows(dft: ReferenceSet, theirs: ReferenceSet, zhu: ReferenceSet, shared:
     rows, deviations = _window_rows(formulas, pairs, literature)
     alike = _hulls(*(_without(one, OTHER_CRYSTAL) for one in (dft, theirs, raw, zhu)))
     _, same_crystals = _window_rows(formulas, alike, literature)
+    asked = [*literature, *(f for f in formulas if len(parse_formula(f)) == 2)]
+    _, of_asked = _window_rows(dict.fromkeys(asked), pairs, literature)
     lines += [
         *rows,
         "",
         f"{_summary(deviations)}. Without {OTHER_CRYSTAL}, another crystal in the 2019 set: "
         f"{_summary(same_crystals)}. (Above {HIGHEST_V:g} V stand limits of chemical systems in "
         "which nothing that would form first is computed yet.)",
+        "",
+        "Asked: median 0.03 V and worst 0.12 V over the materials of Zhu 2015 and the binary "
+        f"compounds of Li. Those alone: {_summary(of_asked)} (LiN3).",
     ]
     return [*lines, ""]
 

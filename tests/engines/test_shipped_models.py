@@ -31,10 +31,8 @@ def test_files_are_those_of_the_card(name: str) -> None:
 @pytest.mark.parametrize("name", COMMITTEES)
 def test_the_card_says_what_was_measured(name: str) -> None:
     card = shipped_card(name)
-    if card.get("started_from"):  # tuned: the same held-out frames before and after
-        assert card["before"][0]["errors"][-1]["frames"] == card["after"][0]["errors"][-1]["frames"]
-    else:
-        assert sum(one["name"].startswith("own-") for one in card["rounds"]) >= 2
+    own = [one for one in card["rounds"] if one["name"].startswith("own-")]
+    assert len(own) >= 2
     assert card["rounds"][-1]["name"] == "check"
     assert card["teacher"]["sha256"]
     assert card["limits"]

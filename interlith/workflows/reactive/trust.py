@@ -38,7 +38,7 @@ from interlith.engines.potentials import potential
 from interlith.errors import InterlithError
 from interlith.h5md import H5mdReader
 from interlith.structures.files.formats import write_text
-from interlith.workflows.any_engine.labelling import FRAME_BY_FRAME, LabelRecord, label_frames
+from interlith.workflows.any_engine.labelling import LabelRecord, label_frames
 from interlith.workflows.committee import driver, member_names
 from interlith.workflows.reactive.dynamics import CHECKPOINT_EVERY, Run
 from interlith.workflows.reactive.settings import ReactivitySettings
@@ -68,15 +68,11 @@ class _Frame:
 
 
 def teacher_of(settings: ReactivitySettings) -> str:
-    """The potential that labels: as asked, or that of the data card, or 7net-0.
-
-    DFT, the teacher of a tuned committee, takes hours for such cells: it labels only if asked for.
-    """
+    """The potential that labels: as asked, or that of the data card, or 7net-0."""
     if settings.teacher is not None:
         return settings.teacher
     if settings.potential in shipped_models():
-        teacher = str(shipped_card(settings.potential)["teacher"]["name"])
-        return OTHER_TEACHER if teacher.startswith(FRAME_BY_FRAME) else teacher
+        return str(shipped_card(settings.potential)["teacher"]["name"])
     return OTHER_TEACHER if settings.potential == DEFAULT_TEACHER else DEFAULT_TEACHER
 
 

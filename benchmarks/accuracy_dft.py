@@ -291,7 +291,7 @@ def _windows(dft: ReferenceSet, theirs: ReferenceSet, zhu: ReferenceSet, shared:
         "which nothing that would form first is computed yet.)",
         "",
         "Asked: median 0.03 V and worst 0.12 V over the materials of Zhu 2015 and the binary "
-        f"compounds of Li. Those alone: {_summary(of_asked)} (LiN3).",
+        f"compounds of Li. Those alone: {_summary(of_asked)}.",
     ]
     return [*lines, ""]
 

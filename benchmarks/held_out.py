@@ -1,8 +1,10 @@
 """Errors of potentials on GPAW frames that no shipped model was trained on, group by group.
 
-``python benchmarks/held_out.py lpscl 7net-0 mace:FILE,FILE`` prints a table for each potential.
-The frames lie in ``data/``: dynamics of ``lpscl-1`` in the held-out systems of
-``lpscl-dft-training.yaml``, and the 20 frames of the two reacting runs.
+``python benchmarks/held_out.py lpscl 7net-0 mace:FILE,FILE`` prints a table with a column for each.
+The frames lie in ``data/``: dynamics of ``lpscl-1`` (Li6PS5Cl at 800 K, Li3PS4 at 700 K, Li3P at
+800 K,
+Li2S at 900 K, P2S5 at 500 K, Li | Li6PS5Cl of 44 atoms at 600 K), labelled as
+``reacting_frames.py`` does, and the 20 frames of the two reacting runs.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ REACTING = DATA / "reactive-gpaw.extxyz"
 
 
 def table(names: list[str]) -> list[str]:
-    """Force error (rms, meV/A) and mean energy error (meV/atom) of each potential by group."""
+    """Force error (rms, meV/A) of each potential by group."""
     held_out, reacting = read_labelled(HELD_OUT), read_labelled(REACTING)
     found = {}
     for name in names:

@@ -28,7 +28,14 @@ RELAXATION_CALLS = 60
 """Force calls of a usual relaxation of atoms and cell."""
 BAND_CALLS = 60
 """Force calls of each image of a usual band, both stages."""
-SECONDS_PER_ATOM = {"7net": 4.4e-3, "chgnet": 3e-3, "lpscl": 0.25e-3, "mace": 0.25e-3, "emt": 1e-5}
+SECONDS_PER_ATOM = {
+    "7net": 4.4e-3,
+    "chgnet": 3e-3,
+    "lpscl-dft": 1.1e-3,
+    "lpscl": 0.25e-3,
+    "mace": 0.25e-3,
+    "emt": 1e-5,
+}
 """One force call on a core of a two-core machine; only where nothing can be measured here."""
 
 

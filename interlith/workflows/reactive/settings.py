@@ -34,8 +34,8 @@ class ReactivitySettings(BaseModel):
     candidate : int
         Which interface of the search, 1 is the best; see ``interlith build interface``.
     teacher : str or None
-        Potential that labels frames of the runs; None: the one on a shipped model's data card,
-        else 7net-0.
+        Potential that labels frames of the runs; None: the one on a shipped model's data card
+        (7net-l3i5 where that is DFT), else 7net-0, whose own runs 7net-l3i5 labels.
     label_frames : int
         Frames labelled, over all runs; a run is not called trusted with fewer than ten.
     deviation_bound_ev_per_angstrom : float

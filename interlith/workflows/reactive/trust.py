@@ -38,7 +38,7 @@ from interlith.engines.potentials import potential
 from interlith.errors import InterlithError
 from interlith.h5md import H5mdReader
 from interlith.structures.files.formats import write_text
-from interlith.workflows.any_engine.labelling import LabelRecord, label_frames
+from interlith.workflows.any_engine.labelling import FRAME_BY_FRAME, LabelRecord, label_frames
 from interlith.workflows.committee import driver, member_names
 from interlith.workflows.reactive.dynamics import CHECKPOINT_EVERY, Run
 from interlith.workflows.reactive.settings import ReactivitySettings
@@ -68,11 +68,15 @@ class _Frame:
 
 
 def teacher_of(settings: ReactivitySettings) -> str:
-    """The potential that labels: as asked, or that of the data card, or 7net-0."""
+    """The potential that labels: as asked, or that of the data card, or another than the run's.
+
+    A card's DFT would take minutes to hours a frame, so that one is taken only where it is asked.
+    """
     if settings.teacher is not None:
         return settings.teacher
     if settings.potential in shipped_models():
-        return str(shipped_card(settings.potential)["teacher"]["name"])
+        taught = str(shipped_card(settings.potential)["teacher"]["name"])
+        return OTHER_TEACHER if taught.startswith(FRAME_BY_FRAME) else taught
     return OTHER_TEACHER if settings.potential == DEFAULT_TEACHER else DEFAULT_TEACHER
 
 

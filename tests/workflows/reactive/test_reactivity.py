@@ -16,6 +16,7 @@ from interlith.analysis.reactive_records import ReactivityRecord
 from interlith.errors import InputError
 from interlith.workflows.local import run_flow
 from interlith.workflows.reactive.settings import ReactivitySettings
+from interlith.workflows.reactive.trust import teacher_of
 from interlith.workflows.reactivity import ReactivityMaker, reactivity, read_record
 
 TOY = ReactivitySettings(
@@ -134,6 +135,20 @@ def test_a_potential_that_knows_no_lithium_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("potential", "asked", "teacher"),
+    [
+        ("lpscl", None, "7net-l3i5"),
+        ("lpscl-dft-1", None, "7net-l3i5"),  # its own teacher, GPAW, takes minutes a frame
+        ("7net-0", None, "7net-l3i5"),
+        ("emt", None, "7net-0"),
+        ("lpscl-dft", "gpaw", "gpaw"),
+    ],
+)
+def test_who_labels_the_frames_of_a_run(potential: str, asked: str | None, teacher: str) -> None:
+    assert teacher_of(ReactivitySettings(potential=potential, teacher=asked)) == teacher
+
+
 def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     """SIGINT leaves checkpoints; the same command comes to the end."""
     folder = tmp_path / "killed"

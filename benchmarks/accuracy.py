@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from accuracy_dft import dft_section
+from accuracy_experiment import experiment_section
 from accuracy_teacher import teacher_section
 
 from interlith.analysis.builtin_reference import BUILTIN, load_builtin
@@ -267,6 +268,7 @@ def page() -> tuple[str, dict[str, float]]:
             for row in parity[:15]
         ),
         "",
+        *experiment_section(),
         *dft_section(as_shipped, like_2015, SHARED),
         *teacher_section(),
     ]

@@ -19,7 +19,7 @@ from interlith.analysis.builtin_reference import (
 )
 from interlith.analysis.hull import Hull
 from interlith.analysis.reference_compare import ParityRow, parity_rows
-from interlith.analysis.reference_coverage import coverage
+from interlith.analysis.reference_coverage import builtin_coverage
 from interlith.analysis.references import ReferenceSet, parse_formula
 from interlith.analysis.windows import stability_window
 from interlith.errors import InterlithError
@@ -90,8 +90,9 @@ def dft_section(theirs: ReferenceSet, zhu: ReferenceSet, shared: Path) -> list[s
         f"{len(content['phases'])} of {content['planned']} planned phases so far, sha256 "
         f"{dft.sha256[:16]}. The default is the potential's set; `--reference auto` takes the DFT "
         "set where it covers the chemical system, that is where it holds every phase that the "
-        "potential's set has stable there. `interlith reference coverage Li,P,S` says so for any "
-        "system; `interlith reference build FOLDER --engine gpaw --go-on` goes on with the set.",
+        "potential's set has stable there, the crystals of the elements included. `interlith "
+        "reference coverage Li,P,S` says so for any system; `interlith reference build FOLDER "
+        "--engine gpaw --go-on` goes on with the set.",
         "",
         *_settings_lines(content),
         *_coverage_table(),
@@ -124,13 +125,12 @@ CONVERGENCE = (
 
 
 def _coverage_table() -> list[str]:
-    dft, potential = (load_builtin(name) for name in reversed(BUILTIN))
     lines = [
         "| chemical system | stable phases held | covered | missing |",
         "|---|---|---|---|",
     ]
     for system in SYSTEMS:
-        record = coverage(dft, potential, system.split())
+        record = builtin_coverage(system.split())
         lacking = [formula for formula in record.missing if formula in record.required]
         shown = ", ".join(lacking[:8]) + (f" and {len(lacking) - 8} more" if lacking[8:] else "")
         lines.append(

@@ -107,6 +107,17 @@ def phase_rows(name: str) -> list[dict[str, Any]]:
     return rows
 
 
+def element_crystals(name: str) -> dict[str, dict[str, float]]:
+    """Raw energies, eV per atom, of the crystals of each element whose lowest is its zero."""
+    content = _read(_data_path(name))[0]
+    found: dict[str, dict[str, float]] = {}
+    for row in content["phases"]:
+        element = next(iter(row["composition"]))
+        if len(row["composition"]) == 1 and content["elements"][element]["kind"] == "own crystal":
+            found.setdefault(element, {})[row["name"]] = _energy(row, energy_name(content))
+    return found
+
+
 def lowest_polymorphs(content: Mapping[str, Any]) -> list[Row]:
     """The phases whose raw energy is the lowest of their composition, in the file's order.
 

@@ -98,14 +98,14 @@ def set_for(elements: Iterable[str]) -> str:
     """Name of the built-in set that ``auto`` means for the elements of one question.
 
     The DFT set if it holds every phase that the potential's set has stable among these elements
-    (MP2020); otherwise the potential's.
+    (MP2020), the elements' crystals included; otherwise the potential's.
 
     Raises
     ------
     InputError
         If no elements are given.
     """
-    from interlith.analysis.reference_coverage import coverage
+    from interlith.analysis.reference_coverage import builtin_coverage
 
     asked = set(elements)
     if not asked:
@@ -113,8 +113,7 @@ def set_for(elements: Iterable[str]) -> str:
             f"'{AUTO}' chooses a set by the elements of a question and there is none here; name "
             f"{', '.join(ALIASES)}"
         )
-    dft, other = load_builtin(DFT_SET), load_builtin(POTENTIAL_SET)
-    return DFT_SET if coverage(dft, other, asked).covered else POTENTIAL_SET
+    return DFT_SET if builtin_coverage(asked).covered else POTENTIAL_SET
 
 
 def elements_of(formulas: Iterable[str]) -> set[str]:

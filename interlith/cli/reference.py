@@ -165,10 +165,10 @@ def coverage_of(
     as_json: JsonOption = False,
 ) -> None:
     """Say whether the DFT set covers a chemical system, and what it lacks there."""
-    from interlith.analysis.reference_catalog import DFT_SET, POTENTIAL_SET, load_reference
-    from interlith.analysis.reference_coverage import coverage
+    from interlith.analysis.reference_catalog import DFT_SET, POTENTIAL_SET
+    from interlith.analysis.reference_coverage import builtin_coverage
 
-    record = coverage(load_reference(DFT_SET), load_reference(POTENTIAL_SET), listed(elements))
+    record = builtin_coverage(listed(elements))
     answer = record.to_json() | {"set": DFT_SET if record.covered else POTENTIAL_SET}
     if as_json:
         print_json(answer)

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from interlith.analysis import reference_coverage
 from interlith.analysis.builtin_reference import (
     BUILTIN,
     DATA_FOLDER,
@@ -16,7 +17,7 @@ from interlith.analysis.builtin_reference import (
     phase_rows,
 )
 from interlith.analysis.reference_catalog import ALIASES, AUTO, load_reference, set_for
-from interlith.analysis.reference_coverage import coverage
+from interlith.analysis.reference_coverage import builtin_coverage, coverage
 from interlith.analysis.references import ReferenceSet, build_reference, parse_formula
 from interlith.errors import InputError
 from interlith.structures.library import list_phases
@@ -78,10 +79,22 @@ def test_auto_takes_one_whole_set() -> None:
         name = set_for(elements)
         reference = load_reference(AUTO, elements=elements)
         assert reference.name == name
-        both = load_builtin(DFT), load_builtin(POTENTIAL)
-        assert (name == DFT) == coverage(*both, elements).covered
+        assert (name == DFT) == builtin_coverage(elements).covered
     with pytest.raises(InputError, match="by the elements"):
         load_reference(AUTO)
+
+
+def test_the_crystal_of_an_element_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    crystals = {POTENTIAL: {"P": {"P-fibrous": -5.40, "P-black": -5.37}}}
+    monkeypatch.setattr(reference_coverage, "element_crystals", lambda name: crystals[name])
+    crystals[DFT] = {"P": {"P-black": -5.33}}  # 30 meV/atom above the other in the potential's set
+    record = builtin_coverage(["Li", "P"])
+    assert not record.covered
+    assert record.missing[-1] == "P-fibrous"
+    assert "P-fibrous" in record.required
+    crystals[POTENTIAL]["P"]["P-black"] = -5.395  # as good as the lowest one
+    assert builtin_coverage(["Li", "P"]).missing == ()
+    assert builtin_coverage(["Li", "S"]).covered
 
 
 def test_short_names() -> None:

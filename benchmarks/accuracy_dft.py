@@ -58,7 +58,6 @@ REASONS: dict[str, str] = {
     "LiAlO2": "as Al2O3",
     "P2O5": "probably as Li3PO4; its datasets were not varied",
     "Li2S": "not found; the same with gpaw-data's S, so no matter of its sphere",
-    "Li3P": "zero of P is black P until the lower fibrous form (42 atoms) is computed",
     "Li3PO4": "PO4: GPAW with harder P and O datasets gives the same, the 2019 set 0.03 lower",
     "Li2PS3": "another structure in the 2019 set",
     "Li6PS5Cl": "the 2019 set's ordering looks unrelaxed",
@@ -88,7 +87,9 @@ def dft_section(theirs: ReferenceSet, zhu: ReferenceSet, shared: Path) -> list[s
         f"{dft.name} (`--reference pbe`): PBE(+U) energies from GPAW "
         f"{content['created_with']['gpaw']} on the cells of the embedded potential, "
         f"{len(content['phases'])} of {content['planned']} planned phases so far, sha256 "
-        f"{dft.sha256[:16]}. The default is the potential's set; `--reference auto` takes the DFT "
+        f"{dft.sha256[:16]}. The default is the potential's set, so that a material has the same "
+        "window alone and in a study with cathodes and coatings, whose systems the DFT set does "
+        "not cover yet; `--reference auto` takes the DFT "
         "set where it covers the chemical system, that is where it holds every phase that the "
         "potential's set has stable there, the crystals of the elements included. `interlith "
         "reference coverage Li,P,S` says so for any system; `interlith reference build FOLDER "

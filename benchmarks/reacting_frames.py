@@ -7,9 +7,9 @@ number is one frame: a periodic Li | electrolyte cell of at most 32 atoms after 
 Li6PS5Cl or Li3PS4 with 1 to 10 Li more, molten at 1200 K and then held at 500 to 900 K. Each takes
 40 to 120 s of a core.
 
-``data/lpscl-dft-reacting-frames.extxyz`` was made by this recipe with other random numbers (its six
-frames of P2S5 by dynamics of ``data/lpscl-wide.model`` at 350 to 700 K); its labels have the
-settings below.
+``data/lpscl-dft-reacting-frames.extxyz`` was made by this recipe, its last four frames with these
+random numbers and the others with different ones (its six frames of P2S5 by dynamics of
+``data/lpscl-wide.model`` at 350 to 700 K); its labels have the settings below.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -184,35 +185,38 @@ def frame(number: int, cells: list[tuple[str, Atoms]], calculator: Any) -> Atoms
     raise ArithmeticError(f"frame {number} exploded twenty times")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--frames", type=int, default=100)
-    asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    cells, calculator = thin_cells(), potential(SAMPLER).calculator()
-    for number in range(asked.frames):
-        claim = asked.folder / f"{number:04d}.labels"
-        path = asked.folder / f"{number:04d}.xyz"
+def label_each(folder: Path, numbers: Iterable[int], make: Callable[[int], Atoms]) -> None:
+    """Label the frame of each number that nobody has yet, each in a file of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        claim, path = folder / f"{number:04d}.labels", folder / f"{number:04d}.xyz"
         owner = claim / "process"
         claim.mkdir(exist_ok=True)
-        if path.exists() or (owner.exists() and alive(int(owner.read_text()))):
+        if path.exists() or (owner.exists() and alive(owner.read_text())):
             continue
         owner.write_text(str(os.getpid()))
-        labels = label_frames([frame(number, cells, calculator)], ENGINE, claim / "records")
+        labels = label_frames([make(number)], ENGINE, claim / "records")
         if labels.frames:
             write(path, labels.frames, format="extxyz")
         record = labels.records[0]
         print(f"{path.name}: {record.formula}, {record.status}", flush=True)
 
 
-def alive(process: int) -> bool:
-    """Whether a process still runs."""
+def alive(process: str) -> bool:
+    """Whether a process still runs; one that has not yet written its number does."""
     try:
-        os.kill(process, 0)
+        return not process or os.kill(int(process), 0) is None
     except OSError:
         return False
-    return True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--frames", type=int, default=100)
+    asked = parser.parse_args()
+    cells, calculator = thin_cells(), potential(SAMPLER).calculator()
+    label_each(asked.folder, range(asked.frames), lambda number: frame(number, cells, calculator))
 
 
 if __name__ == "__main__":

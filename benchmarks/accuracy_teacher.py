@@ -51,14 +51,26 @@ VERDICT = (
 TUNED = (
     "`lpscl-dft` is a committee of four models of 50,480 parameters (`lpscl`: 14,824), distilled "
     "from 7net-l3i5 on 731 frames (`interlith train benchmarks/data/lpscl-wide-training.yaml`) "
-    "and tuned on 244 GPAW frames (`interlith train benchmarks/data/lpscl-dft-training.yaml`): "
-    "crystals of 12 to 54 atoms and Li | Li6PS5Cl of 24 to 42, rattled and from dynamics, and "
-    "cells of at most 32 atoms in which Li reacts with sulfides "
-    "(`benchmarks/reacting_frames.py`). Force errors against GPAW on frames that none of them was "
+    "and tuned on 296 GPAW frames (`interlith train benchmarks/data/lpscl-dft-training.yaml`): "
+    "crystals of 12 to 54 atoms and Li | Li6PS5Cl of 24 to 42, rattled and from dynamics, 47 "
+    "cells of at most 32 atoms in which Li reacts with sulfides, or of P2S5 "
+    "(`benchmarks/reacting_frames.py`), and 52 strained crystals "
+    "(`benchmarks/strained_frames.py`). Force errors against GPAW on frames that no model was "
     "trained on (`python benchmarks/held_out.py lpscl lpscl-dft`): dynamics of Li6PS5Cl at 800 K, "
     "Li3PS4 at 700 K, Li3P, Li2S, P2S5, Li | Li6PS5Cl of another cut, and the 20 frames of above."
 )
-TUNED_VERDICT = "TODO"
+TUNED_VERDICT = (
+    "Half the error was asked, and no loss above 20 % in any group: over all frames it is a "
+    "quarter of that of `lpscl`, because that one never saw P2S5; without P2S5 89 before and 58 "
+    "after. It is halved in Li6PS5Cl, Li3PS4, P2S5 and nearly in Li2S, not in Li3P (0.7), on the "
+    "reacting frames (0.7) nor at the Li interface (0.8), where more frames are missing; no group "
+    "lost. Without the strained crystals the forces were the same and Li3P's bulk modulus 61 GPa "
+    "(GPAW 41). Members agree to a few meV/A, since all start from one model and see the same "
+    "frames: their spread is no error. A call of one model takes four to eight times as long as "
+    "one of `lpscl-1`. Twice the k points along each axis changed the forces of one cell of 24 "
+    "atoms by 3 meV/A; other limits of the labels (400 eV, GPAW's own datasets, no dispersion) "
+    "were not tested."
+)
 
 
 def teacher_section() -> list[str]:

@@ -65,11 +65,11 @@ TUNED_VERDICT = (
     "after. It is halved in Li6PS5Cl, Li3PS4, P2S5 and nearly in Li2S, not in Li3P (0.7), on the "
     "reacting frames (0.7) nor at the Li interface (0.8), where more frames are missing; no group "
     "lost. Without the strained crystals the forces were the same and Li3P's bulk modulus 61 GPa "
-    "(GPAW 41). Members agree to a few meV/A, since all start from one model and see the same "
-    "frames: their spread is no error. A call of one model takes four to eight times as long as "
-    "one of `lpscl-1`. Twice the k points along each axis changed the forces of one cell of 24 "
-    "atoms by 3 meV/A; other limits of the labels (400 eV, GPAW's own datasets, no dispersion) "
-    "were not tested."
+    "(GPAW 41). All members start from one model and see the same frames: their spread "
+    "understates the error. A call of one model takes four to eight times as long as one of "
+    "`lpscl-1`. Twice the k points along each axis changed the forces of one cell of 24 atoms by "
+    "3 meV/A; other limits of the labels (400 eV, GPAW's own datasets, no dispersion) were not "
+    "tested."
 )
 
 
